@@ -1,0 +1,1 @@
+//! One recording: its life, its manifest, its tasks.

@@ -1,0 +1,3 @@
+//! The `trackmill` binary.
+
+fn main() {}

@@ -1,0 +1,11 @@
+//! The vocabulary of the data path: the nouns every stage shares. Knows nothing else.
+
+mod access_unit;
+mod codec;
+mod id;
+mod time;
+
+pub use access_unit::{AccessUnit, Integrity};
+pub use codec::{Codec, TrackKind, TrackSource};
+pub use id::{ParticipantIdentity, ParticipantSid, RoomName, RoomSid, SeqNo, Ssrc, TrackSid};
+pub use time::{ClockRate, MediaTime, NtpTimestamp, Pts};

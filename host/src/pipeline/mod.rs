@@ -1,0 +1,1 @@
+//! One track: joins RTP, depacketizer and muxer.

@@ -1,0 +1,1 @@
+//! One participant in one room, shared by its egresses (D8).

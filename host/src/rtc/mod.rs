@@ -1,0 +1,41 @@
+//! The subscriber peer connection: datagrams ⇄ ICE, DTLS, SCTP (by str0m) and our own media plane,
+//! on media workers (D2, D7).
+
+use std::time::Instant;
+
+use crate::rtp::{RtpPacket, SenderReport};
+
+/// Who receives one subscribed track, on the media worker's own thread (D2). It must not block.
+pub trait Consumer: std::fmt::Debug + Send {
+    /// The next packet as it arrived: perhaps out of order, never twice.
+    fn packet(&mut self, packet: RtpPacket);
+
+    /// A sender report of the stream.
+    fn sender_report(&mut self, report: SenderReport);
+
+    /// Something the signalling said, in order with the packets as far as it can be known.
+    fn notice(&mut self, notice: Notice, now: Instant);
+
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Time has passed.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// Whether a keyframe is needed since the last call (media.md V1). The media plane sends at
+    /// most one PLI a second and stream.
+    fn take_keyframe_request(&mut self) -> bool;
+}
+
+/// What a [`Consumer`] hears beside packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The publisher muted the track.
+    Muted,
+    /// The publisher unmuted the track.
+    Unmuted,
+    /// Packets come from another stream from here on: counters and clock start anew (media.md T4).
+    Restarted,
+    /// No packet follows. The consumer is dropped after this.
+    Ended,
+}

@@ -1,0 +1,1 @@
+//! LiveKit signalling: join, subscribe, offer and answer, resume, reconnect.

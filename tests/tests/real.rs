@@ -1,0 +1,1 @@
+//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg. One module a subject.

@@ -1,0 +1,1 @@
+//! What can be proved without a server: files, captures, virtual time. One module a subject.
