@@ -5,10 +5,14 @@
 //!          ─ jitter_buffer (order, gaps) ─ injected (the SFU's own frames) ─ timeline (Pts) ─► depacketize
 //! ```
 
+pub mod jitter_buffer;
 mod packet;
 mod sender_report;
 mod stream_description;
+pub mod timeline;
 
+pub use jitter_buffer::JitterBuffer;
 pub use packet::RtpPacket;
 pub use sender_report::SenderReport;
 pub use stream_description::StreamDescription;
+pub use timeline::Timeline;
