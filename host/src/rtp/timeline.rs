@@ -18,8 +18,11 @@ pub struct Timeline {
     last: Option<Placed>,
     /// The stream changed since.
     restarted: bool,
-    first_report: Option<SenderReport>,
-    last_report: Option<SenderReport>,
+    /// Where the first sender report stands: later ones differ by drift, those behind a break of
+    /// the clock by the error of the bridge.
+    reference: Option<(Pts, NtpTimestamp)>,
+    /// The first and the last sender report since the clock last broke.
+    reports: Option<(SenderReport, SenderReport)>,
 }
 
 /// A reading of both clocks at one moment, to tell the wall-clock time of any other.
@@ -92,8 +95,8 @@ impl Timeline {
             wall,
             last: None,
             restarted: false,
-            first_report: None,
-            last_report: None,
+            reference: None,
+            reports: None,
         }
     }
 
@@ -111,6 +114,7 @@ impl Timeline {
         let excess = moved.saturating_sub(by_arrival.since(last.pts));
         let limit = self.rate.ticks(MAX_JUMP).cast_signed();
         if moved < -self.back || excess.abs() > limit {
+            self.reports = None;
             let jump = Some(Discontinuity::Jump(excess));
             return self.put(timestamp, arrival, by_arrival, jump);
         }
@@ -121,14 +125,18 @@ impl Timeline {
     /// Packets come from another stream from here on (T4).
     pub const fn restart(&mut self) {
         self.restarted = self.last.is_some();
-        self.first_report = None;
-        self.last_report = None;
+        self.reports = None;
     }
 
     /// Takes a sender report of the stream.
     pub fn sender_report(&mut self, report: SenderReport) {
-        self.first_report.get_or_insert(report);
-        self.last_report = Some(report);
+        let first = self.reports.map_or(report, |(first, _)| first);
+        self.reports = Some((first, report));
+        if let (Some(last), None, false) = (self.last, self.reference, self.restarted) {
+            let ahead = report.timestamp.since(last.timestamp);
+            let at = Pts(last.pts.0.saturating_add_signed(ahead));
+            self.reference = Some((at, report.ntp));
+        }
     }
 
     /// The presentation time of something that happens at `now`; `None` before the first packet.
@@ -140,13 +148,9 @@ impl Timeline {
     /// The wall-clock time of `pts` (T1); `None` before the first packet.
     pub fn anchor(&self, pts: Pts) -> Option<Anchor> {
         let last = self.last?;
-        let (reference, at, origin) = match self.last_report {
-            Some(report) if !self.restarted => {
-                let ahead = report.timestamp.since(last.timestamp);
-                let at = Pts(last.pts.0.saturating_add_signed(ahead));
-                (report.ntp, at, AnchorOrigin::SenderReport)
-            }
-            _ => (self.wall.at(last.arrival), last.pts, AnchorOrigin::Arrival),
+        let (at, reference, origin) = match self.reference {
+            Some((at, ntp)) => (at, ntp, AnchorOrigin::SenderReport),
+            None => (last.pts, self.wall.at(last.arrival), AnchorOrigin::Arrival),
         };
         let apart = self.rate.duration(pts.since(at).unsigned_abs());
         let ntp = if pts < at {
@@ -160,7 +164,7 @@ impl Timeline {
     /// How much faster than the publisher's wall clock its media clock runs, in parts per million
     /// (T5). `None` until sender reports span half a minute.
     pub fn drift_ppm(&self) -> Option<f64> {
-        let (first, last) = (self.first_report?, self.last_report?);
+        let (first, last) = self.reports?;
         let wall = last.ntp.since(first.ntp)?;
         let ticks = u64::try_from(last.timestamp.since(first.timestamp)).ok()?;
         if wall < MIN_DRIFT_SPAN {
