@@ -1,1 +1,4 @@
 //! Helpers of the integration tests.
+
+pub mod file;
+pub mod probe;
