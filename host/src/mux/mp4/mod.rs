@@ -8,13 +8,15 @@
 //!
 //! While it grows it is a fragmented MP4 (ISO/IEC 14496-12 §8.8). At the end an index of all
 //! samples, wherever they are, is appended, and sixteen bytes behind `ftyp` turn everything before
-//! it into the data that the index refers to.
+//! it into the data that the index refers to. A crash between any two bytes leaves a file that
+//! [`recover`] can finish in the same way.
 
 mod boxes;
 mod file;
 mod fragment;
 mod index;
 mod movie;
+mod recover;
 mod sample_entry;
 mod tags;
 mod timeline;
@@ -30,6 +32,8 @@ use self::sample_entry::Stream;
 use self::timeline::{Sample, Timeline};
 use super::{Metadata, MuxError, Muxer, Output};
 use crate::media::{AccessUnit, ClockRate, NtpTimestamp, Pts};
+
+pub use self::recover::{is_mp4, recover};
 
 /// Writes one H.264, H.265 or AV1 track into an MP4 file.
 ///
