@@ -5,6 +5,7 @@
 //! [`flush`](Muxer::flush), and [`recover`](recovery) makes it whole.
 
 pub mod mp4;
+pub mod ogg;
 pub mod recovery;
 
 use bytes::Bytes;
