@@ -1,1 +1,5 @@
 //! Helpers of the integration tests.
+
+pub mod file;
+pub mod inspect;
+pub mod probe;

@@ -4,6 +4,8 @@
 //! file. A file that got only a prefix of them (a killed process) plays up to the last
 //! [`flush`](Muxer::flush), and [`recover`](recovery) makes it whole.
 
+pub mod mp4;
+pub mod ogg;
 pub mod recovery;
 
 use std::time::Duration;

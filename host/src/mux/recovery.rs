@@ -38,6 +38,16 @@ impl Source for [u8] {
     }
 }
 
+impl<S: Source + ?Sized> Source for &S {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, buffer)
+    }
+}
+
 /// How to make a file whole: cut it to `keep` bytes, then carry out `outputs` in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repair {
@@ -63,4 +73,58 @@ pub enum RepairError {
     /// The file cannot be read.
     #[error("cannot read the file")]
     Read(#[from] io::Error),
+}
+
+/// Reads a [`Source`] forwards in blocks.
+pub(super) struct Window<'a> {
+    source: &'a dyn Source,
+    len: u64,
+    block: usize,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    /// Reads `block` bytes at a time, or more where more are asked for.
+    pub(super) fn new(source: &'a dyn Source, block: usize) -> Self {
+        Self {
+            source,
+            len: source.len(),
+            block,
+            start: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// The `len` bytes from `offset` on; `None` if the file ends before. The caller bounds `len`:
+    /// as many are allocated.
+    pub(super) fn at(&mut self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        let end = offset.checked_add(len as u64);
+        if end.is_none_or(|end| end > self.len) {
+            return Ok(None);
+        }
+        if self.find(offset, len).is_none() {
+            self.fill(offset, len)?;
+        }
+        Ok(self.find(offset, len))
+    }
+
+    /// As [`Window::at`], for a number of bytes that is known beforehand.
+    pub(super) fn array<const N: usize>(&mut self, offset: u64) -> io::Result<Option<[u8; N]>> {
+        let bytes = self.at(offset, N)?;
+        Ok(bytes.and_then(|bytes| bytes.first_chunk().copied()))
+    }
+
+    fn find(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let skip = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(skip..skip.checked_add(len)?)
+    }
+
+    fn fill(&mut self, offset: u64, len: usize) -> io::Result<()> {
+        let rest = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        self.bytes.clear();
+        self.bytes.resize(self.block.max(len).min(rest), 0);
+        self.start = offset;
+        self.source.read_at(offset, &mut self.bytes)
+    }
 }
