@@ -5,10 +5,22 @@
 //!          ─ jitter_buffer (order, gaps) ─ injected (the SFU's own frames) ─ timeline (Pts) ─► depacketize
 //! ```
 
+mod receiver;
+mod header;
+mod streams;
+mod stream;
+mod media_clock;
+mod reception;
+mod nack;
+mod rtcp;
+mod statistics;
+
 mod packet;
 mod sender_report;
 mod stream_description;
 
 pub use packet::RtpPacket;
+pub use receiver::Receiver;
 pub use sender_report::SenderReport;
+pub use statistics::{Dropped, StreamStatistics};
 pub use stream_description::StreamDescription;
