@@ -6,6 +6,16 @@
 //! ```
 
 pub mod jitter_buffer;
+mod receiver;
+mod header;
+mod streams;
+mod stream;
+mod media_clock;
+mod reception;
+mod nack;
+mod rtcp;
+mod statistics;
+
 mod packet;
 mod sender_report;
 mod stream_description;
@@ -13,6 +23,11 @@ pub mod timeline;
 
 pub use jitter_buffer::JitterBuffer;
 pub use packet::RtpPacket;
+pub use receiver::Receiver;
 pub use sender_report::SenderReport;
+pub use statistics::{Dropped, StreamStatistics};
 pub use stream_description::StreamDescription;
 pub use timeline::Timeline;
+
+#[cfg(test)]
+mod tests;
