@@ -8,8 +8,6 @@ pub mod mp4;
 pub mod ogg;
 pub mod recovery;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::media::{AccessUnit, Codec, NtpTimestamp, Pts};
@@ -29,9 +27,6 @@ pub trait Muxer: std::fmt::Debug + Send {
 
     /// Ends the track at `end` (never before the end of the last unit) and finalises the file.
     fn finish(&mut self, end: Pts);
-
-    /// How long the file plays with what was written so far.
-    fn duration(&self) -> Duration;
 
     /// The next bytes for the file; `None` when there are none yet.
     fn poll_output(&mut self) -> Option<Output>;

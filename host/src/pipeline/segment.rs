@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::gate::{Gate, Verdict};
 use super::summary::{Cause, Gap, Seam, SeamReason, Size, Span, Summary};
 use super::{FLUSH_AFTER, Output, Outputs, Settings, Source, Start};
-use crate::bitstream;
+use crate::bitstream::{self, opus::Toc};
 use crate::depacketize::{self, Depacketizer};
 use crate::media::{AccessUnit, Codec, Integrity, Pts, TrackKind};
 use crate::mux::{self, Muxer};
@@ -37,6 +37,8 @@ struct File {
     origin: Pts,
     /// Where the last unit is, from `origin`.
     last: Pts,
+    /// Where it ends, for all that is known.
+    end: Pts,
     size: Option<(u32, u32)>,
     flush_at: Option<Instant>,
 }
@@ -149,19 +151,19 @@ impl Segment {
             self.write_units(now, outputs);
         }
         let Some(file) = &mut self.file else { return };
+        file.end = file.end.max(end);
         file.muxer.finish(end);
         file.hand_out(outputs);
         self.summary.started_at = self.timeline.anchor(file.origin);
         self.summary.drift_ppm = self.timeline.drift_ppm();
-        self.summary.duration = file.muxer.duration();
+        self.summary.duration = file.end.duration(self.codec.clock_rate());
         outputs.push(Output::End(Box::new(self.summary.clone())));
     }
 
     /// How long the file plays so far.
     pub(super) fn duration(&self) -> Duration {
-        self.file
-            .as_ref()
-            .map_or(Duration::ZERO, |file| file.muxer.duration())
+        let end = self.file.as_ref().map_or(Pts(0), |file| file.end);
+        end.duration(self.codec.clock_rate())
     }
 
     /// A hole beside the SFU's own frames is made of them: they are never retransmitted
@@ -242,7 +244,7 @@ impl Segment {
             self.summary.units.refused += 1;
             return;
         }
-        file.last = unit.pts;
+        file.advance(self.codec, &unit);
         file.flush_at = Some(now + FLUSH_AFTER);
         file.hand_out(outputs);
         self.count(&unit);
@@ -290,6 +292,7 @@ impl File {
             muxer,
             origin,
             last: Pts(0),
+            end: Pts(0),
             size: None,
             flush_at: None,
         }
@@ -298,6 +301,20 @@ impl File {
     /// From the timeline to the file.
     fn place(&self, pts: Pts) -> Pts {
         Pts(u64::try_from(pts.since(self.origin)).unwrap_or(0))
+    }
+
+    /// Video lasts as long as the picture before did, until the next one says.
+    fn advance(&mut self, codec: Codec, unit: &AccessUnit) {
+        let before = unit.pts.since(self.last);
+        let ticks = match codec {
+            Codec::Opus => Toc::parse(&unit.data).map_or(0, |toc| toc.duration().into()),
+            Codec::Pcmu | Codec::Pcma => unit.data.len() as u64,
+            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
+                u64::try_from(before).unwrap_or(0)
+            }
+        };
+        self.last = unit.pts;
+        self.end = unit.pts.plus(ticks).max(self.end);
     }
 
     fn hand_out(&mut self, outputs: &mut Outputs) {
