@@ -35,6 +35,8 @@ pub struct Pipeline {
     jitter_buffer: JitterBuffer,
     segment: Option<Segment>,
     muted_since: Option<Instant>,
+    /// Since when the track is gone, perhaps for good.
+    interrupted_since: Option<Instant>,
     outputs: Outputs,
     progress: Arc<Progress>,
 }
@@ -134,6 +136,7 @@ impl Pipeline {
             wall,
             segment: None,
             muted_since: None,
+            interrupted_since: None,
             outputs: Outputs::default(),
             progress: Arc::default(),
         }
@@ -147,6 +150,7 @@ impl Pipeline {
     /// Takes the next packet as it arrived.
     pub fn packet(&mut self, packet: RtpPacket) {
         let now = packet.arrival;
+        self.interrupted_since = None;
         self.progress.packet();
         let arrival = self.jitter_buffer.push(packet);
         if let (Some(segment), Arrival::Late | Arrival::Duplicate) = (&mut self.segment, arrival) {
@@ -174,6 +178,11 @@ impl Pipeline {
         if let (Some(since), Some(segment)) = (self.muted_since.take(), &mut self.segment) {
             segment.muted(since, now);
         }
+    }
+
+    /// The track is gone, perhaps for good: unless packets follow, it ends here.
+    pub fn interrupt(&mut self, now: Instant) {
+        self.interrupted_since.get_or_insert(now);
     }
 
     /// Another stream goes on where this one ended (media.md T4).
@@ -269,6 +278,7 @@ impl Pipeline {
     }
 
     fn end_segment(&mut self, now: Instant) {
+        let now = self.interrupted_since.unwrap_or(now);
         if let Some(mut segment) = self.segment.take() {
             if let Some(since) = self.muted_since {
                 segment.muted(since, now);

@@ -67,6 +67,8 @@ pub enum Notice {
     Muted,
     /// The publisher unmuted the track.
     Unmuted,
+    /// The track is gone, perhaps for good: the recording ends here unless packets follow.
+    Interrupted,
     /// Packets come from another stream from here on: counters and clock start anew (media.md T4).
     Restarted,
     /// No packet follows. The consumer is dropped after this.
