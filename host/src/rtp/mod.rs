@@ -5,7 +5,9 @@
 //!          ─ jitter_buffer (order, gaps) ─ injected (the SFU's own frames) ─ timeline (Pts) ─► depacketize
 //! ```
 
-pub mod jitter_buffer;
+mod packet;
+mod stream_description;
+mod sender_report;
 mod receiver;
 mod header;
 mod streams;
@@ -15,10 +17,8 @@ mod reception;
 mod nack;
 mod rtcp;
 mod statistics;
-
-mod packet;
-mod sender_report;
-mod stream_description;
+pub mod jitter_buffer;
+pub mod injected;
 pub mod timeline;
 
 pub use jitter_buffer::JitterBuffer;
