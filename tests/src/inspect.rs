@@ -31,7 +31,13 @@ pub fn mkvinfo(path: &Path) -> anyhow::Result<String> {
 /// opusdec is missing, or refuses the file.
 pub fn opusdec(path: &Path) -> anyhow::Result<Vec<[i16; 2]>> {
     let decoded = run(Command::new("opusdec")
-        .args(["--quiet", "--rate", "48000", "--force-stereo", "--no-dither"])
+        .args([
+            "--quiet",
+            "--rate",
+            "48000",
+            "--force-stereo",
+            "--no-dither",
+        ])
         .arg(path)
         .arg("-"))?;
     let frames = decoded.stdout.chunks_exact(4);

@@ -6,6 +6,7 @@
 
 pub mod mp4;
 pub mod ogg;
+pub mod webm;
 pub mod recovery;
 
 use bytes::Bytes;
@@ -100,4 +101,18 @@ pub enum MuxError {
     /// The container has no place for such a unit.
     #[error("the access unit cannot be stored: {0}")]
     Unit(&'static str),
+}
+
+/// Cuts a name that its user made very long, so that headers keep their bounds.
+fn shorten(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MAX_NAME))
+        .unwrap_or_default()
+}
+
+const MAX_NAME: usize = 4 << 10;
+
+/// A number that tells one track from another, for containers that want one.
+fn fingerprint(metadata: &Metadata) -> u32 {
+    let track = ogg::crc::update(0, metadata.track.as_bytes());
+    ogg::crc::update(track, &metadata.started_at.0.to_be_bytes())
 }

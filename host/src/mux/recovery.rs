@@ -109,6 +109,13 @@ impl<'a> Window<'a> {
         Ok(self.find(offset, len))
     }
 
+    /// As [`Window::at`], but fewer bytes where the file ends before.
+    pub(super) fn up_to(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let rest = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let found = self.at(offset, len.min(rest))?;
+        Ok(found.unwrap_or_default())
+    }
+
     /// As [`Window::at`], for a number of bytes that is known beforehand.
     pub(super) fn array<const N: usize>(&mut self, offset: u64) -> io::Result<Option<[u8; N]>> {
         let bytes = self.at(offset, N)?;

@@ -9,7 +9,7 @@
     clippy::indexing_slicing,
     reason = "an index made of a byte is below 256"
 )]
-pub(super) fn update(crc: u32, bytes: &[u8]) -> u32 {
+pub(in crate::mux) fn update(crc: u32, bytes: &[u8]) -> u32 {
     let table = |distance: usize, byte: u8| TABLES[distance][usize::from(byte)];
     let (chunks, rest) = bytes.as_chunks::<8>();
     let crc = chunks.iter().fold(crc, |crc, &[a, b, c, d, e, f, g, h]| {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::media::NtpTimestamp;
-use crate::mux::Metadata;
+use crate::mux::{Metadata, shorten};
 
 /// Samples at 48 kHz that a decoder throws away at the start: what libopus looks ahead, 6.5 ms.
 pub(in crate::mux) const PRE_SKIP: u16 = 312;
@@ -43,12 +43,6 @@ fn timestamp(time: NtpTimestamp) -> Timestamp {
     Timestamp::from_nanosecond(time.unix_nanos().into()).unwrap_or_default()
 }
 
-/// Cuts a text that would not fit onto a page with the others.
-fn shorten(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_COMMENT))
-        .unwrap_or_default()
-}
-
 fn put_text(packet: &mut Vec<u8>, text: &str) {
     put_length(packet, text.len());
     packet.extend_from_slice(text.as_bytes());
@@ -58,9 +52,6 @@ fn put_length(packet: &mut Vec<u8>, length: usize) {
     let length = u32::try_from(length).expect("comments are short");
     packet.extend_from_slice(&length.to_le_bytes());
 }
-
-/// Three of them and the rest fit onto one page.
-const MAX_COMMENT: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {
