@@ -3,18 +3,13 @@
 
 use crate::media::{NtpTimestamp, Ssrc};
 
-/// The parts of a compound packet that concern a receiver. Stops at the first malformed one.
-pub(super) fn read(packet: &[u8]) -> impl Iterator<Item = Part<'_>> {
+/// What concerns a receiver in a compound packet. Stops at the first malformed part of it.
+pub(super) fn read(packet: &[u8]) -> impl Iterator<Item = Part> {
     let mut rest = packet;
-    std::iter::from_fn(move || {
-        loop {
-            let (head, part) = split_part(&mut rest)?;
-            match head.kind {
-                SENDER_REPORT => return read_sender_report(part),
-                BYE => return Some(Part::Bye(part.as_chunks().0.get(..head.count.into())?)),
-                _ => {}
-            }
-        }
+    std::iter::from_fn(move || split_part(&mut rest)).flat_map(|(head, body)| {
+        read_sender_report(head, body)
+            .into_iter()
+            .chain(read_bye(head, body))
     })
 }
 
@@ -24,17 +19,17 @@ pub(super) fn sender(datagram: &[u8]) -> Option<Ssrc> {
     Some(Ssrc(u32::from_be_bytes(ssrc)))
 }
 
-/// One part of a compound packet.
+/// What a sender says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(super) enum Part {
     /// [RFC 3550 §6.4.1](https://www.rfc-editor.org/rfc/rfc3550#section-6.4.1).
     SenderReport {
         ssrc: Ssrc,
         ntp: NtpTimestamp,
         timestamp: u32,
     },
-    /// The SSRCs that end, [RFC 3550 §6.6](https://www.rfc-editor.org/rfc/rfc3550#section-6.6).
-    Bye(&'a [[u8; 4]]),
+    /// A stream ends, [RFC 3550 §6.6](https://www.rfc-editor.org/rfc/rfc3550#section-6.6).
+    Bye(Ssrc),
 }
 
 #[derive(Clone, Copy)]
@@ -59,8 +54,11 @@ fn split_part<'a>(rest: &mut &'a [u8]) -> Option<(Head, &'a [u8])> {
     Some((head, part.get(4..)?))
 }
 
-fn read_sender_report(part: &[u8]) -> Option<Part<'_>> {
-    let [ssrc, high, low, timestamp, _packets, _octets] = *part.as_chunks().0.first_chunk()?;
+fn read_sender_report(head: Head, body: &[u8]) -> Option<Part> {
+    if head.kind != SENDER_REPORT {
+        return None;
+    }
+    let [ssrc, high, low, timestamp, _packets, _octets] = *body.as_chunks().0.first_chunk()?;
     let seconds = u64::from(u32::from_be_bytes(high));
     let fraction = u64::from(u32::from_be_bytes(low));
     Some(Part::SenderReport {
@@ -68,6 +66,16 @@ fn read_sender_report(part: &[u8]) -> Option<Part<'_>> {
         ntp: NtpTimestamp(seconds << 32 | fraction),
         timestamp: u32::from_be_bytes(timestamp),
     })
+}
+
+/// A reason may follow the SSRCs.
+fn read_bye(head: Head, body: &[u8]) -> impl Iterator<Item = Part> {
+    let count = if head.kind == BYE { head.count } else { 0 };
+    let (ssrcs, _) = body.as_chunks();
+    ssrcs
+        .iter()
+        .take(count.into())
+        .map(|ssrc| Part::Bye(Ssrc(u32::from_be_bytes(*ssrc))))
 }
 
 /// What a receiver report says of one stream,
