@@ -216,3 +216,66 @@ const CNAME: u8 = 1;
 const GENERIC_NACK: u8 = 1;
 /// Format of payload-specific feedback.
 const PICTURE_LOSS: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nack_packs_17_numbers_into_a_word_over_the_wrap() {
+        let mut writer = Writer::new(Ssrc(1));
+
+        writer.nack(Ssrc(2), &[65_535, 0, 15, 16, 40]);
+
+        let expected = [
+            [0x81, 205, 0, 5],
+            [0, 0, 0, 1],
+            [0, 0, 0, 2],
+            [0xff, 0xff, 0x80, 0x01],
+            [0, 16, 0, 0],
+            [0, 40, 0, 0],
+        ];
+        assert_eq!(writer.into_packet(), expected.concat());
+    }
+
+    #[test]
+    fn loss_is_written_as_24_bits_with_sign() {
+        let table = [
+            (-1, [0xff, 0xff, 0xff]),
+            (i32::MIN, [0x80, 0, 0]),
+            (i32::MAX, [0x7f, 0xff, 0xff]),
+        ];
+        for (cumulative_lost, expected) in table {
+            let mut writer = Writer::new(Ssrc(1));
+            writer.receiver_report(&[ReportBlock {
+                ssrc: Ssrc(2),
+                fraction_lost: 0,
+                cumulative_lost,
+                highest: 0,
+                jitter: 0,
+                last_sender_report: 0,
+                delay_since: 0,
+            }]);
+            assert_eq!(writer.into_packet()[13..16], expected, "{cumulative_lost}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_malformed_part_is_not_read() {
+        let bye = [0x82, 203, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8];
+        let too_long = [0x81, 203, 0, 9, 0, 0, 0, 9];
+
+        let parts: Vec<_> = read(&[&bye[..], &too_long].concat()).collect();
+
+        assert_eq!(parts, [Part::Bye(Ssrc(7)), Part::Bye(Ssrc(8))]);
+    }
+
+    #[test]
+    fn a_goodbye_names_no_more_streams_than_it_holds() {
+        let reason = [0x9f, 203, 0, 2, 0, 0, 0, 7, 3, b'b', b'y', b'e'];
+
+        let parts: Vec<_> = read(&reason[..8]).chain(read(&reason)).collect();
+
+        assert_eq!(parts.len(), 2, "the count of 31 is a lie");
+    }
+}
