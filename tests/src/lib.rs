@@ -3,3 +3,4 @@
 pub mod file;
 pub mod inspect;
 pub mod probe;
+pub mod fuzz;
