@@ -14,6 +14,7 @@
 
 mod candidate;
 mod clock;
+mod command;
 mod connection;
 mod demux;
 mod dialer;

@@ -34,7 +34,6 @@ pub(crate) struct Peer {
     state: State,
     candidates: candidate::Inbox,
     dialer: Dialer,
-    local: Addresses,
     /// Where RTCP goes: the last proven way to the server.
     route: Option<Route>,
     engine_timeout: Instant,
@@ -58,6 +57,8 @@ pub(crate) struct Settings {
 pub(crate) struct Route {
     /// UDP, or RFC 4571 frames over TCP.
     pub(crate) transport: Transport,
+    /// Our own address.
+    pub(crate) local: SocketAddr,
     /// The server's address.
     pub(crate) remote: SocketAddr,
 }
@@ -67,6 +68,9 @@ pub(crate) struct Route {
 pub(crate) enum Output {
     /// Send a datagram.
     Transmit(Route, Vec<u8>),
+    /// The server can be reached at this address over UDP: make sure that one of our sockets is
+    /// bound where the route there starts, and [`Peer::add_local_candidate`].
+    Reach(SocketAddr),
     /// Open a TCP connection: then [`Peer::add_local_candidate`], and
     /// [`Peer::connection_closed`] when it ends or cannot be made.
     Dial(SocketAddr),
@@ -126,13 +130,6 @@ enum State {
     Dead,
 }
 
-/// Our own addresses.
-#[derive(Clone, Copy, Debug, Default)]
-struct Addresses {
-    udp: Option<SocketAddr>,
-    tcp: Option<SocketAddr>,
-}
-
 impl Peer {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         let (rtc, keys) = engine::build(now);
@@ -143,7 +140,6 @@ impl Peer {
             state: State::Connecting,
             candidates: candidate::Inbox::default(),
             dialer: Dialer::new(settings.tcp_after),
-            local: Addresses::default(),
             route: None,
             engine_timeout: now,
             outputs: VecDeque::new(),
@@ -161,7 +157,6 @@ impl Peer {
                 .tcptype(TcpType::Active)
                 .build(),
         };
-        *self.local.of_mut(transport) = Some(address);
         match candidate {
             Ok(candidate) => drop(self.rtc.add_local_candidate(candidate)),
             Err(error) => tracing::warn!(%address, %error, "A local address is of no use."),
@@ -345,7 +340,10 @@ impl Peer {
 
     fn use_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         match (candidate.proto(), candidate.tcptype()) {
-            (Protocol::Udp, _) => self.dialer.add_udp(now),
+            (Protocol::Udp, _) => {
+                self.dialer.add_udp(now);
+                self.outputs.push_back(Output::Reach(candidate.addr()));
+            }
             (Protocol::Tcp, Some(TcpType::Passive)) => self.dialer.add_tcp(now, candidate.addr()),
             _ => return,
         }
@@ -353,10 +351,7 @@ impl Peer {
     }
 
     fn handle_engine_datagram(&mut self, now: Instant, route: Route, datagram: &[u8]) {
-        let Some(local) = self.local.of(route.transport) else {
-            return;
-        };
-        match Receive::new(route.transport.into(), route.remote, local, datagram) {
+        match Receive::new(route.transport.into(), route.remote, route.local, datagram) {
             Ok(received) => self.handle_engine_input(Input::Receive(now, received), now),
             Err(_) => self.counters.unknown += 1,
         }
@@ -398,6 +393,7 @@ impl Peer {
                 Protocol::Udp => Transport::Udp,
                 Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
             },
+            local: transmit.source,
             remote: transmit.destination,
         };
         match demux::classify(&transmit.contents) {
@@ -473,22 +469,6 @@ fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
         false => DtlsRole::Server,
     };
     Ok(Keys::from_dtls(profile, &agreement.material, role)?)
-}
-
-impl Addresses {
-    const fn of(self, transport: Transport) -> Option<SocketAddr> {
-        match transport {
-            Transport::Udp => self.udp,
-            Transport::Tcp => self.tcp,
-        }
-    }
-
-    const fn of_mut(&mut self, transport: Transport) -> &mut Option<SocketAddr> {
-        match transport {
-            Transport::Udp => &mut self.udp,
-            Transport::Tcp => &mut self.tcp,
-        }
-    }
 }
 
 impl From<Transport> for Protocol {
