@@ -24,3 +24,6 @@ pub use receiver::Receiver;
 pub use sender_report::SenderReport;
 pub use statistics::{Dropped, StreamStatistics};
 pub use stream_description::StreamDescription;
+
+#[cfg(test)]
+mod tests;

@@ -18,8 +18,8 @@ impl Context {
         let rtp = (Label::RtpEncryption, Label::RtpSalt);
         let rtcp = (Label::RtcpEncryption, Label::RtcpSalt);
         Ok(Self {
-            rtp: Cipher::new(&SessionKey::derive(profile, master, rtp)?)?,
-            rtcp: Cipher::new(&SessionKey::derive(profile, master, rtcp)?)?,
+            rtp: Cipher::from_session(&SessionKey::derive(profile, master, rtp)?)?,
+            rtcp: Cipher::from_session(&SessionKey::derive(profile, master, rtcp)?)?,
             next_rtcp_index: 0,
         })
     }
@@ -150,16 +150,19 @@ struct Cipher {
 }
 
 impl Cipher {
-    fn new(session: &SessionKey) -> Result<Self, KeyError> {
-        let algorithm = match session.key().len() {
+    fn from_session(session: &SessionKey) -> Result<Self, KeyError> {
+        Self::new(session.key(), *session.salt())
+    }
+
+    fn new(key: &[u8], salt: [u8; SALT_LENGTH]) -> Result<Self, KeyError> {
+        let algorithm = match key.len() {
             16 => &AES_128_GCM,
             _ => &AES_256_GCM,
         };
-        let key =
-            UnboundKey::new(algorithm, session.key()).map_err(|_unspecified| KeyError::Refused)?;
+        let key = UnboundKey::new(algorithm, key).map_err(|_unspecified| KeyError::Refused)?;
         Ok(Self {
             key: LessSafeKey::new(key),
-            salt: Secret(*session.salt()),
+            salt: Secret(salt),
         })
     }
 
@@ -238,3 +241,112 @@ const ENCRYPTED: u32 = 1 << 31;
 
 /// The largest SRTCP index.
 const MAX_RTCP_INDEX: u32 = ENCRYPTED - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The session keys of RFC 7714 §16 and §17: 00 01 02 …
+    fn context(key_length: u8) -> Context {
+        let key: Vec<u8> = (0..key_length).collect();
+        let cipher = || Cipher::new(&key, *b"Quid pro quo").unwrap();
+        Context {
+            rtp: cipher(),
+            rtcp: cipher(),
+            next_rtcp_index: 0x5d4,
+        }
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<_> = hex.chars().filter(|c| !c.is_whitespace()).collect();
+        let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16);
+        digits.chunks(2).map(|pair| byte(pair).unwrap()).collect()
+    }
+
+    #[test]
+    fn srtp_is_that_of_rfc_7714_section_16() {
+        let header = bytes("8040f17b 8041f8d3 5501a0b2");
+        let clear = b"Gallia est omnis divisa in partes tres";
+        let table = [
+            (
+                16,
+                "f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a
+                 51c7d19b 36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce",
+            ),
+            (
+                32,
+                "32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02
+                 76ffae0f 1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13",
+            ),
+        ];
+        for (key_length, expected) in table {
+            let context = context(key_length);
+
+            let sealed = context.seal_rtp(SeqNo(0xf17b), &header, clear).unwrap();
+            let mut body = sealed[header.len()..].to_vec();
+            let of = (Ssrc(0x5501_a0b2), SeqNo(0xf17b));
+            let length = context.open_rtp(of, &header, &mut body).unwrap();
+
+            assert_eq!(sealed, [&header[..], &bytes(expected)].concat());
+            assert_eq!(&body[..length], clear);
+        }
+    }
+
+    #[test]
+    fn srtcp_is_that_of_rfc_7714_section_17() {
+        let clear = bytes(
+            "81c8000d 4d617273 4e545031 4e545032 52545020 0000042a 0000e930
+             4c756e61 deadbeef deadbeef deadbeef deadbeef deadbeef",
+        );
+        let table = [
+            (
+                16,
+                "81c8000d 4d617273 63e94885 dcdab67c a727d766 2f6b7e99 7ff5c0f7
+                 6c06f32d c676a5f1 730d6fda 4ce09b46 86303ded 0bb9275b c84aa458
+                 96cf4d2f c5abf872 45d9eade 800005d4",
+            ),
+            (
+                32,
+                "81c8000d 4d617273 d50ae4d1 f5ce5d30 4ba297e4 7d470c28 2c3ece5d
+                 bffe0a50 a2eaa5c1 110555be 8415f658 c61de047 6f1b6fad 1d1eb30c
+                 4446839f 57ff6f6c b26ac3be 800005d4",
+            ),
+        ];
+        for (key_length, expected) in table {
+            let mut context = context(key_length);
+
+            let mut packet = clear.clone();
+            context.seal_rtcp(&mut packet).unwrap();
+            let sealed = packet.clone();
+            let (body, trailer) = RtcpTrailer::split(&mut packet).unwrap();
+            let length = context.open_rtcp(body, trailer).unwrap();
+
+            assert_eq!(sealed, bytes(expected));
+            assert_eq!(packet[..length], clear);
+        }
+    }
+
+    #[test]
+    fn the_last_srtcp_index_is_used_once_and_never_wraps() {
+        let mut context = context(16);
+        context.next_rtcp_index = MAX_RTCP_INDEX;
+
+        let last = context.seal_rtcp(&mut vec![0x80, 201, 0, 1, 0, 0, 0, 7]);
+        let after: Vec<_> = (0..3)
+            .map(|_| context.seal_rtcp(&mut vec![0x80, 201, 0, 1, 0, 0, 0, 7]))
+            .collect();
+
+        assert_eq!(last, Ok(()));
+        assert_eq!(after, [Err(SealError::Exhausted); 3]);
+    }
+
+    #[test]
+    fn no_rtp_is_sealed_past_the_last_index() {
+        let header = [0x80, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+
+        let past = SeqNo(MAX_RTP_INDEX.0 + 1);
+        let sealed = context(32).seal_rtp(past, &header, b"media");
+
+        assert_eq!(sealed, Err(SealError::Exhausted));
+    }
+}

@@ -105,3 +105,29 @@ impl<const N: usize> Drop for Secret<N> {
 /// Bytes of a master salt and of a session salt with AES-GCM,
 /// [RFC 7714 §12](https://www.rfc-editor.org/rfc/rfc7714#section-12).
 pub(super) const SALT_LENGTH: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_keys_are_those_of_rfc_3711_appendix_b_3() {
+        let key = 0xE1F9_7A0D_3E01_8BE0_D64F_A32C_06DE_4139_u128.to_be_bytes();
+        let salt = 0x0EC6_75AD_498A_FEEB_B696_0B3A_ABE6_u128.to_be_bytes();
+        let master = Master::new(&key, &salt[2..]);
+
+        let mut cipher_key = [0; 16];
+        master
+            .derive(Label::RtpEncryption, &mut cipher_key)
+            .unwrap();
+        let mut cipher_salt = [0; 14];
+        master.derive(Label::RtpSalt, &mut cipher_salt).unwrap();
+
+        let expected_salt = 0x30CB_BC08_863D_8C85_D49D_B34A_9AE1_u128.to_be_bytes();
+        assert_eq!(
+            u128::from_be_bytes(cipher_key),
+            0xC61E_7A93_744F_39EE_1073_4AFE_3FF7_A087
+        );
+        assert_eq!(cipher_salt, expected_salt[2..]);
+    }
+}

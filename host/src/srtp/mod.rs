@@ -142,3 +142,5 @@ pub enum SealError {
     Unsealable,
 }
 
+#[cfg(test)]
+mod tests;

@@ -77,3 +77,34 @@ impl<const WORDS: usize> Window<WORDS> {
 const fn bit(index: u64) -> u64 {
     1 << (index % 64)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_window_agrees_with_a_set(steps in prop::collection::vec(-200_i64..200, 1..400)) {
+            let mut window = Window::<2>::new();
+            let mut seen = BTreeSet::new();
+            let mut at = 1_000_u64;
+            for step in steps {
+                at = at.saturating_add_signed(step);
+                let newest = seen.last().copied();
+                let is_fresh = newest.is_none_or(|newest| at + 128 > newest) && !seen.contains(&at);
+
+                prop_assert_eq!(window.is_fresh(at), is_fresh, "{} after {:?}", at, newest);
+
+                if is_fresh {
+                    window.accept(at);
+                    seen.insert(at);
+                }
+                prop_assert_eq!(window.newest(), seen.last().copied());
+            }
+        }
+    }
+}
