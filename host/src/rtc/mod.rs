@@ -23,8 +23,12 @@ mod engine;
 mod framing;
 mod handle;
 mod peer;
+#[cfg(test)]
+mod peer_tests;
 mod poller;
 mod seat;
+#[cfg(test)]
+mod sfu;
 mod socket;
 mod timers;
 mod tracks;

@@ -458,7 +458,8 @@ impl Peer {
     }
 }
 
-fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
+/// The keys of an agreement, if we speak its profile.
+pub(crate) fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
     let profile = match agreement.profile {
         SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
         SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
