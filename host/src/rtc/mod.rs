@@ -33,6 +33,8 @@ mod socket;
 mod timers;
 mod tracks;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use std::time::Instant;
 

@@ -9,12 +9,12 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, warn};
 
+use super::command::{Opening, PeerCommand};
 use super::connection::{Connection, Received};
 use super::peer::{self, Output, Peer, Route};
 use super::poller::Token;
 use super::socket::{self, Udp};
 use super::tracks::Tracks;
-use super::command::{Opening, PeerCommand};
 use super::worker::Shared;
 use super::{OfferError, PeerEvent, PeerStatistics, TrackStatistics, Transport, clock};
 use crate::media::{Ssrc, TrackKind};
