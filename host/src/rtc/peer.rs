@@ -148,7 +148,12 @@ impl Peer {
     }
 
     /// Takes one of our own addresses.
-    pub(crate) fn add_local_candidate(&mut self, address: SocketAddr, transport: Transport) {
+    pub(crate) fn add_local_candidate(
+        &mut self,
+        address: SocketAddr,
+        transport: Transport,
+        now: Instant,
+    ) {
         let candidate = match transport {
             Transport::Udp => Candidate::host(address, Protocol::Udp),
             Transport::Tcp => Candidate::builder()
@@ -161,6 +166,7 @@ impl Peer {
             Ok(candidate) => drop(self.rtc.add_local_candidate(candidate)),
             Err(error) => tracing::warn!(%address, %error, "A local address is of no use."),
         }
+        self.check_candidates(now);
     }
 
     /// Takes a trickled candidate; what cannot be used is ignored. It waits for its offer.
@@ -171,7 +177,7 @@ impl Peer {
         };
         if let Some(candidate) = self.candidates.add(candidate) {
             self.use_remote_candidate(candidate, now);
-            self.drain(now);
+            self.check_candidates(now);
         }
     }
 
@@ -201,7 +207,7 @@ impl Peer {
             .map_err(|error| OfferError::Refused(error.to_string()))?;
         self.receiver.set_streams(streams);
         self.meet_candidates(sdp, &candidates, now);
-        self.drain(now);
+        self.check_candidates(now);
         Ok(answer.to_sdp_string())
     }
 
@@ -348,6 +354,12 @@ impl Peer {
             _ => return,
         }
         self.rtc.add_remote_candidate(candidate);
+    }
+
+    /// Has new candidates checked at once. Left to itself the ICE agent would not notice them
+    /// before its next timeout, which without candidates is seconds away.
+    fn check_candidates(&mut self, now: Instant) {
+        self.handle_engine_input(Input::Timeout(now), now);
     }
 
     fn handle_engine_datagram(&mut self, now: Instant, route: Route, datagram: &[u8]) {

@@ -42,7 +42,7 @@ impl Call {
             is_lost: |_| false,
             sent: 0,
         };
-        call.peer.add_local_candidate(ours(), Transport::Udp);
+        call.peer.add_local_candidate(ours(), Transport::Udp, now);
         call.sfu.add_udp(theirs());
         call
     }

@@ -190,7 +190,8 @@ impl Seat {
             && let Some(local) = connection.writable()?
         {
             debug!(%local, remote = %connection.remote(), "ICE-TCP connected.");
-            self.peer.add_local_candidate(local, Transport::Tcp);
+            let now = clock::now();
+            self.peer.add_local_candidate(local, Transport::Tcp, now);
         }
         if ready.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
             self.read(connection, shared)?;
@@ -262,7 +263,7 @@ impl Seat {
         while let Some(output) = self.peer.poll_output() {
             match output {
                 Output::Transmit(route, datagram) => self.transmit(route, &datagram, shared),
-                Output::Reach(remote) => self.reach(remote, shared),
+                Output::Reach(remote) => self.reach(remote, now, shared),
                 Output::Dial(remote) => self.dial(remote, shared),
                 Output::Connected(transport) => {
                     self.silence = Silence::new(now);
@@ -306,7 +307,7 @@ impl Seat {
 
     /// Opens another socket if the way to `remote` starts from an address without one: signalling
     /// and media may run over different networks.
-    fn reach(&mut self, remote: SocketAddr, shared: &Shared) {
+    fn reach(&mut self, remote: SocketAddr, now: Instant, shared: &Shared) {
         let Ok(address) = socket::source(remote.ip()) else {
             return debug!(%remote, "There is no route to a candidate.");
         };
@@ -322,7 +323,8 @@ impl Seat {
         });
         match opened {
             Ok(udp) => {
-                self.peer.add_local_candidate(udp.local(), Transport::Udp);
+                self.peer
+                    .add_local_candidate(udp.local(), Transport::Udp, now);
                 self.udp.push(udp);
             }
             Err(error) => debug!(%address, %error, "Cannot open another socket."),
@@ -431,7 +433,7 @@ fn begin(slot: u32, udp: &Udp, shared: &Shared, now: Instant) -> io::Result<Peer
         tcp_after: shared.settings.tcp_after,
     };
     let mut peer = Peer::new(settings, now);
-    peer.add_local_candidate(udp.local(), Transport::Udp);
+    peer.add_local_candidate(udp.local(), Transport::Udp, now);
     let token = Token::Udp(slot, 0);
     shared.poller.add(udp, token, EpollFlags::EPOLLIN)?;
     Ok(peer)
