@@ -25,7 +25,7 @@ pub(crate) struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     Connecting,
-    Connected,
+    Connected { local: SocketAddr },
 }
 
 impl Connection {
@@ -59,6 +59,14 @@ impl Connection {
         self.remote
     }
 
+    /// Our own address, once connected.
+    pub(crate) const fn local(&self) -> Option<SocketAddr> {
+        match self.progress {
+            Progress::Connecting => None,
+            Progress::Connected { local } => Some(local),
+        }
+    }
+
     /// For epoll.
     pub(crate) const fn stream(&self) -> &TcpStream {
         &self.stream
@@ -74,7 +82,7 @@ impl Connection {
     /// # Errors
     /// If connecting failed, or the connection is broken.
     pub(crate) fn writable(&mut self) -> io::Result<Option<SocketAddr>> {
-        if self.progress == Progress::Connected {
+        if self.progress != Progress::Connecting {
             self.flush()?;
             return Ok(None);
         }
@@ -87,8 +95,9 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => return Ok(None),
             Err(error) => return Err(error),
         }
-        self.progress = Progress::Connected;
-        Ok(Some(self.stream.local_addr()?))
+        let local = self.stream.local_addr()?;
+        self.progress = Progress::Connected { local };
+        Ok(Some(local))
     }
 
     /// Sends a datagram; whether it was taken. One that would make more than 64 KiB wait is not:

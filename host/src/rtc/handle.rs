@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::worker::{Command, Link, Opening, PeerCommand, PeerId};
-use super::{Consumer, Notice, socket, worker};
+use super::command::{Command, Link, Opening, PeerCommand, PeerId};
+use super::socket::Udp;
+use super::{Consumer, Notice, worker};
 use crate::media::{Ssrc, TrackSid};
 use crate::rtp::{Dropped, StreamDescription, StreamStatistics};
 
@@ -95,7 +96,7 @@ impl Workers {
             .map(worker::Running::link)
             .min_by_key(|link| link.load())
             .ok_or(OpenError::Closed)?;
-        let udp = socket::open(server).map_err(|source| OpenError::Socket { server, source })?;
+        let udp = Udp::towards(server).map_err(|source| OpenError::Socket { server, source })?;
         let (events, receiver) = mpsc::channel(self.event_queue);
         let peer = PeerId(self.next_peer.fetch_add(1, Ordering::Relaxed));
         let opening = Opening {

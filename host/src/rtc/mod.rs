@@ -14,6 +14,7 @@
 
 mod candidate;
 mod clock;
+mod command;
 mod connection;
 mod demux;
 mod dialer;
@@ -22,12 +23,18 @@ mod engine;
 mod framing;
 mod handle;
 mod peer;
+#[cfg(test)]
+mod peer_tests;
 mod poller;
 mod seat;
+#[cfg(test)]
+mod sfu;
 mod socket;
 mod timers;
 mod tracks;
 mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use std::time::Instant;
 

@@ -34,7 +34,6 @@ pub(crate) struct Peer {
     state: State,
     candidates: candidate::Inbox,
     dialer: Dialer,
-    local: Addresses,
     /// Where RTCP goes: the last proven way to the server.
     route: Option<Route>,
     engine_timeout: Instant,
@@ -58,6 +57,8 @@ pub(crate) struct Settings {
 pub(crate) struct Route {
     /// UDP, or RFC 4571 frames over TCP.
     pub(crate) transport: Transport,
+    /// Our own address.
+    pub(crate) local: SocketAddr,
     /// The server's address.
     pub(crate) remote: SocketAddr,
 }
@@ -67,6 +68,9 @@ pub(crate) struct Route {
 pub(crate) enum Output {
     /// Send a datagram.
     Transmit(Route, Vec<u8>),
+    /// The server can be reached at this address over UDP: make sure that one of our sockets is
+    /// bound where the route there starts, and [`Peer::add_local_candidate`].
+    Reach(SocketAddr),
     /// Open a TCP connection: then [`Peer::add_local_candidate`], and
     /// [`Peer::connection_closed`] when it ends or cannot be made.
     Dial(SocketAddr),
@@ -126,13 +130,6 @@ enum State {
     Dead,
 }
 
-/// Our own addresses.
-#[derive(Clone, Copy, Debug, Default)]
-struct Addresses {
-    udp: Option<SocketAddr>,
-    tcp: Option<SocketAddr>,
-}
-
 impl Peer {
     pub(crate) fn new(settings: Settings, now: Instant) -> Self {
         let (rtc, keys) = engine::build(now);
@@ -143,7 +140,6 @@ impl Peer {
             state: State::Connecting,
             candidates: candidate::Inbox::default(),
             dialer: Dialer::new(settings.tcp_after),
-            local: Addresses::default(),
             route: None,
             engine_timeout: now,
             outputs: VecDeque::new(),
@@ -152,7 +148,12 @@ impl Peer {
     }
 
     /// Takes one of our own addresses.
-    pub(crate) fn add_local_candidate(&mut self, address: SocketAddr, transport: Transport) {
+    pub(crate) fn add_local_candidate(
+        &mut self,
+        address: SocketAddr,
+        transport: Transport,
+        now: Instant,
+    ) {
         let candidate = match transport {
             Transport::Udp => Candidate::host(address, Protocol::Udp),
             Transport::Tcp => Candidate::builder()
@@ -161,11 +162,11 @@ impl Peer {
                 .tcptype(TcpType::Active)
                 .build(),
         };
-        *self.local.of_mut(transport) = Some(address);
         match candidate {
             Ok(candidate) => drop(self.rtc.add_local_candidate(candidate)),
             Err(error) => tracing::warn!(%address, %error, "A local address is of no use."),
         }
+        self.check_candidates(now);
     }
 
     /// Takes a trickled candidate; what cannot be used is ignored. It waits for its offer.
@@ -176,7 +177,7 @@ impl Peer {
         };
         if let Some(candidate) = self.candidates.add(candidate) {
             self.use_remote_candidate(candidate, now);
-            self.drain(now);
+            self.check_candidates(now);
         }
     }
 
@@ -206,7 +207,7 @@ impl Peer {
             .map_err(|error| OfferError::Refused(error.to_string()))?;
         self.receiver.set_streams(streams);
         self.meet_candidates(sdp, &candidates, now);
-        self.drain(now);
+        self.check_candidates(now);
         Ok(answer.to_sdp_string())
     }
 
@@ -345,18 +346,24 @@ impl Peer {
 
     fn use_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         match (candidate.proto(), candidate.tcptype()) {
-            (Protocol::Udp, _) => self.dialer.add_udp(now),
+            (Protocol::Udp, _) => {
+                self.dialer.add_udp(now);
+                self.outputs.push_back(Output::Reach(candidate.addr()));
+            }
             (Protocol::Tcp, Some(TcpType::Passive)) => self.dialer.add_tcp(now, candidate.addr()),
             _ => return,
         }
         self.rtc.add_remote_candidate(candidate);
     }
 
+    /// Has new candidates checked at once. Left to itself the ICE agent would not notice them
+    /// before its next timeout, which without candidates is seconds away.
+    fn check_candidates(&mut self, now: Instant) {
+        self.handle_engine_input(Input::Timeout(now), now);
+    }
+
     fn handle_engine_datagram(&mut self, now: Instant, route: Route, datagram: &[u8]) {
-        let Some(local) = self.local.of(route.transport) else {
-            return;
-        };
-        match Receive::new(route.transport.into(), route.remote, local, datagram) {
+        match Receive::new(route.transport.into(), route.remote, route.local, datagram) {
             Ok(received) => self.handle_engine_input(Input::Receive(now, received), now),
             Err(_) => self.counters.unknown += 1,
         }
@@ -398,6 +405,7 @@ impl Peer {
                 Protocol::Udp => Transport::Udp,
                 Protocol::Tcp | Protocol::SslTcp | Protocol::Tls => Transport::Tcp,
             },
+            local: transmit.source,
             remote: transmit.destination,
         };
         match demux::classify(&transmit.contents) {
@@ -462,7 +470,8 @@ impl Peer {
     }
 }
 
-fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
+/// The keys of an agreement, if we speak its profile.
+pub(crate) fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
     let profile = match agreement.profile {
         SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
         SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
@@ -473,22 +482,6 @@ fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
         false => DtlsRole::Server,
     };
     Ok(Keys::from_dtls(profile, &agreement.material, role)?)
-}
-
-impl Addresses {
-    const fn of(self, transport: Transport) -> Option<SocketAddr> {
-        match transport {
-            Transport::Udp => self.udp,
-            Transport::Tcp => self.tcp,
-        }
-    }
-
-    const fn of_mut(&mut self, transport: Transport) -> &mut Option<SocketAddr> {
-        match transport {
-            Transport::Udp => &mut self.udp,
-            Transport::Tcp => &mut self.tcp,
-        }
-    }
 }
 
 impl From<Transport> for Protocol {

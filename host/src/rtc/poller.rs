@@ -50,8 +50,8 @@ impl Poller {
 pub(crate) enum Token {
     /// A command waits.
     Wake,
-    /// The UDP socket of the seat in this slot.
-    Udp(u32),
+    /// A UDP socket of the seat in this slot: which of them, 0 to 6.
+    Udp(u32, u8),
     /// Its TCP connection.
     Tcp(u32),
 }
@@ -60,21 +60,25 @@ impl From<Token> for u64 {
     fn from(token: Token) -> Self {
         match token {
             Token::Wake => Self::MAX,
-            Token::Udp(slot) => Self::from(slot) << 1,
-            Token::Tcp(slot) => Self::from(slot) << 1 | 1,
+            Token::Udp(slot, socket) => Self::from(slot) << 3 | Self::from(socket & TCP),
+            Token::Tcp(slot) => Self::from(slot) << 3 | Self::from(TCP),
         }
     }
 }
 
 impl From<u64> for Token {
     fn from(bits: u64) -> Self {
-        match (u32::try_from(bits >> 1), bits & 1) {
+        let [.., low] = bits.to_be_bytes();
+        match (u32::try_from(bits >> 3), low & TCP) {
             (Err(_), _) => Self::Wake,
-            (Ok(slot), 0) => Self::Udp(slot),
-            (Ok(slot), _) => Self::Tcp(slot),
+            (Ok(slot), TCP) => Self::Tcp(slot),
+            (Ok(slot), socket) => Self::Udp(slot, socket),
         }
     }
 }
+
+/// In the lowest three bits, instead of the number of a UDP socket.
+const TCP: u8 = 7;
 
 #[cfg(test)]
 mod tests {
@@ -83,7 +87,12 @@ mod tests {
     #[test]
     fn a_token_survives_the_kernel() {
         for slot in [0, 1, 77, u32::MAX] {
-            for token in [Token::Wake, Token::Udp(slot), Token::Tcp(slot)] {
+            for token in [
+                Token::Wake,
+                Token::Udp(slot, 0),
+                Token::Udp(slot, 6),
+                Token::Tcp(slot),
+            ] {
                 assert_eq!(Token::from(u64::from(token)), token);
             }
         }

@@ -1,7 +1,7 @@
 //! One peer on a worker: the pure parts, and the sockets they speak through.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use nix::sys::epoll::EpollFlags;
@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tracing::{debug, warn};
 
+use super::command::{Opening, PeerCommand};
 use super::connection::{Connection, Received};
 use super::peer::{self, Output, Peer, Route};
 use super::poller::Token;
-use super::socket::{self, Family};
+use super::socket::{self, Udp};
 use super::tracks::Tracks;
-use super::worker::{Opening, PeerCommand, Shared};
+use super::worker::Shared;
 use super::{OfferError, PeerEvent, PeerStatistics, TrackStatistics, Transport, clock};
 use crate::media::{Ssrc, TrackKind};
 use crate::rtp::StreamDescription;
@@ -25,7 +26,8 @@ pub(crate) struct Seat {
     slot: u32,
     server: IpAddr,
     peer: Peer,
-    udp: UdpSocket,
+    /// One for each of our addresses that a route to the server starts from; most often one.
+    udp: Vec<Udp>,
     tcp: Option<Connection>,
     tracks: Tracks,
     events: mpsc::Sender<PeerEvent>,
@@ -55,9 +57,8 @@ impl Seat {
         let peer = match begin(slot, &opening.udp, shared, now) {
             Ok(peer) => peer,
             Err(error) => {
-                let failed = PeerEvent::Failed(format!("cannot begin a peer connection: {error}"));
-                // The control side hears it, or is gone: the channel is empty.
-                drop(opening.events.try_send(failed));
+                // The channel is empty: the control side hears it, or is gone.
+                drop(opening.events.try_send(cannot_begin(&error)));
                 return None;
             }
         };
@@ -65,7 +66,7 @@ impl Seat {
             slot,
             server: opening.server,
             peer,
-            udp: opening.udp,
+            udp: vec![opening.udp],
             tcp: None,
             tracks: Tracks::default(),
             events: opening.events,
@@ -75,23 +76,27 @@ impl Seat {
         })
     }
 
-    /// Datagrams wait on the UDP socket.
-    pub(crate) fn udp_readable(&mut self, shared: &mut Shared) {
+    /// Datagrams wait on a UDP socket.
+    pub(crate) fn udp_readable(&mut self, socket: u8, shared: &mut Shared) {
         for _ in 0..MAX_READS {
-            match shared.batch.receive(&self.udp, Family::from(self.server)) {
-                Ok(more) => {
-                    for (arrival, remote, datagram) in shared.batch.datagrams() {
-                        let route = Route {
-                            transport: Transport::Udp,
-                            remote,
-                        };
-                        self.receive(arrival, route, datagram);
-                    }
-                    if !more {
-                        return;
-                    }
-                }
-                Err(error) => return self.say_failed(format!("cannot receive: {error}")),
+            let Some(udp) = self.udp.get(usize::from(socket)) else {
+                return;
+            };
+            let local = udp.local();
+            let received = shared.batch.receive(udp);
+            for (arrival, remote, datagram) in shared.batch.datagrams() {
+                let transport = Transport::Udp;
+                let route = Route {
+                    transport,
+                    local,
+                    remote,
+                };
+                self.receive(arrival, route, datagram);
+            }
+            match received {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return debug!(%error, "Cannot receive."),
             }
         }
     }
@@ -162,7 +167,8 @@ impl Seat {
     /// Ends the consumers of a peer that panicked, without touching it again.
     pub(crate) fn crash(&mut self, now: Instant) {
         self.tracks.end(now);
-        self.say_failed("the peer connection hit a bug in trackmill".to_owned());
+        let reason = "the peer connection hit a bug in trackmill";
+        self.say(PeerEvent::Failed(reason.to_owned()));
     }
 
     fn receive(&mut self, arrival: Instant, route: Route, datagram: &mut [u8]) {
@@ -184,7 +190,8 @@ impl Seat {
             && let Some(local) = connection.writable()?
         {
             debug!(%local, remote = %connection.remote(), "ICE-TCP connected.");
-            self.peer.add_local_candidate(local, Transport::Tcp);
+            let now = clock::now();
+            self.peer.add_local_candidate(local, Transport::Tcp, now);
         }
         if ready.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
             self.read(connection, shared)?;
@@ -193,9 +200,14 @@ impl Seat {
     }
 
     fn read(&mut self, connection: &mut Connection, shared: &mut Shared) -> io::Result<()> {
+        let Some(local) = connection.local() else {
+            return Ok(());
+        };
+        let (transport, remote) = (Transport::Tcp, connection.remote());
         let route = Route {
-            transport: Transport::Tcp,
-            remote: connection.remote(),
+            transport,
+            local,
+            remote,
         };
         for _ in 0..MAX_READS {
             if connection.receive(shared.batch.bytes())? == Received::Nothing {
@@ -222,7 +234,9 @@ impl Seat {
             .flat_map(|stream| &stream.formats)
             .any(|(_, codec)| codec.kind() == TrackKind::Video);
         if has_video {
-            socket::enlarge(&self.udp, shared.settings.video_receive_buffer);
+            for udp in &self.udp {
+                udp.enlarge(shared.settings.video_receive_buffer);
+            }
         }
         self.tracks.describe(streams, now);
         Ok(answer)
@@ -234,11 +248,12 @@ impl Seat {
         self.perform(now, shared);
         self.tracks.restart();
         self.tcp = None;
-        let begun = socket::open(self.server)
+        self.udp.clear();
+        let begun = Udp::towards(self.server)
             .and_then(|udp| Ok((begin(self.slot, &udp, shared, now)?, udp)));
         match begun {
-            Ok((peer, udp)) => (self.peer, self.udp) = (peer, udp),
-            Err(error) => self.say_failed(format!("cannot begin a peer connection: {error}")),
+            Ok((peer, udp)) => (self.peer, self.udp) = (peer, vec![udp]),
+            Err(error) => self.say(cannot_begin(&error)),
         }
         self.silence = Silence::new(now);
     }
@@ -248,38 +263,72 @@ impl Seat {
         while let Some(output) = self.peer.poll_output() {
             match output {
                 Output::Transmit(route, datagram) => self.transmit(route, &datagram, shared),
+                Output::Reach(remote) => self.reach(remote, now, shared),
                 Output::Dial(remote) => self.dial(remote, shared),
                 Output::Connected(transport) => {
                     self.silence = Silence::new(now);
                     self.say(PeerEvent::Connected { transport });
                 }
                 Output::Disconnected => self.say(PeerEvent::Disconnected),
-                Output::Failed(error) => self.say_failed(chain(&error)),
+                Output::Failed(error) => self.say(PeerEvent::Failed(chain(&error))),
             }
         }
     }
 
     fn transmit(&mut self, route: Route, datagram: &[u8], shared: &Shared) {
         let is_sent = match route.transport {
-            Transport::Udp => self.udp.send_to(datagram, route.remote).is_ok(),
-            Transport::Tcp => self.transmit_tcp(route.remote, datagram, shared),
+            Transport::Udp => self.transmit_udp(route, datagram),
+            Transport::Tcp => self.transmit_tcp(route, datagram, shared),
         };
         if !is_sent {
             self.unsent += 1;
         }
     }
 
-    fn transmit_tcp(&mut self, remote: SocketAddr, datagram: &[u8], shared: &Shared) -> bool {
-        let connection = self.tcp.take_if(|connection| connection.remote() == remote);
-        let Some(mut connection) = connection else {
+    fn transmit_udp(&self, route: Route, datagram: &[u8]) -> bool {
+        self.udp
+            .iter()
+            .find(|udp| udp.local() == route.local)
+            .is_some_and(|udp| udp.send(datagram, route.remote))
+    }
+
+    fn transmit_tcp(&mut self, route: Route, datagram: &[u8], shared: &Shared) -> bool {
+        let is_way = |connection: &mut Connection| connection.local() == Some(route.local);
+        let Some(mut connection) = self.tcp.take_if(is_way) else {
             return false;
         };
         let is_sent = connection.send(datagram);
         match is_sent {
             Ok(_) => self.watch(connection, shared),
-            Err(ref error) => self.hang_up(remote, error),
+            Err(ref error) => self.hang_up(connection.remote(), error),
         }
         is_sent.unwrap_or(false)
+    }
+
+    /// Opens another socket if the way to `remote` starts from an address without one: signalling
+    /// and media may run over different networks.
+    fn reach(&mut self, remote: SocketAddr, now: Instant, shared: &Shared) {
+        let Ok(address) = socket::source(remote.ip()) else {
+            return debug!(%remote, "There is no route to a candidate.");
+        };
+        let is_open = self.udp.iter().any(|udp| udp.local().ip() == address);
+        let index = u8::try_from(self.udp.len()).unwrap_or(MAX_SOCKETS);
+        if is_open || index >= MAX_SOCKETS {
+            return;
+        }
+        let token = Token::Udp(self.slot, index);
+        let opened = Udp::bind(address).and_then(|udp| {
+            shared.poller.add(&udp, token, EpollFlags::EPOLLIN)?;
+            Ok(udp)
+        });
+        match opened {
+            Ok(udp) => {
+                self.peer
+                    .add_local_candidate(udp.local(), Transport::Udp, now);
+                self.udp.push(udp);
+            }
+            Err(error) => debug!(%address, %error, "Cannot open another socket."),
+        }
     }
 
     fn dial(&mut self, remote: SocketAddr, shared: &Shared) {
@@ -349,10 +398,6 @@ impl Seat {
         }
     }
 
-    fn say_failed(&mut self, reason: String) {
-        self.say(PeerEvent::Failed(reason));
-    }
-
     fn say(&mut self, event: PeerEvent) {
         if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
             self.events_dropped += 1;
@@ -378,7 +423,7 @@ impl Silence {
 }
 
 /// Makes a peer that speaks through `udp`.
-fn begin(slot: u32, udp: &UdpSocket, shared: &Shared, now: Instant) -> io::Result<Peer> {
+fn begin(slot: u32, udp: &Udp, shared: &Shared, now: Instant) -> io::Result<Peer> {
     let mut random = [0; 12];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
     let [a, b, c, d, cname @ ..] = random;
@@ -388,11 +433,14 @@ fn begin(slot: u32, udp: &UdpSocket, shared: &Shared, now: Instant) -> io::Resul
         tcp_after: shared.settings.tcp_after,
     };
     let mut peer = Peer::new(settings, now);
-    peer.add_local_candidate(udp.local_addr()?, Transport::Udp);
-    shared
-        .poller
-        .add(udp, Token::Udp(slot), EpollFlags::EPOLLIN)?;
+    peer.add_local_candidate(udp.local(), Transport::Udp, now);
+    let token = Token::Udp(slot, 0);
+    shared.poller.add(udp, token, EpollFlags::EPOLLIN)?;
     Ok(peer)
+}
+
+fn cannot_begin(error: &io::Error) -> PeerEvent {
+    PeerEvent::Failed(format!("cannot begin a peer connection: {error}"))
 }
 
 /// An error and its causes in one line.
@@ -404,3 +452,5 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// Reads of one socket in one turn; what is left waits for the next, so that a flood on one peer
 /// does not starve the others.
 const MAX_READS: usize = 8;
+/// UDP sockets of a peer.
+const MAX_SOCKETS: u8 = 4;

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
@@ -11,34 +11,77 @@ use nix::sys::socket::{
     recvmmsg, setsockopt, sockopt,
 };
 use nix::sys::time::TimeSpec;
+use tracing::debug;
 
 use super::clock;
 
-/// Opens a socket on the address that the route to `server` starts from, with a port of its own:
-/// the server's UDP mux tells peers apart by address (webrtc.md §4.8), and ICE wants a concrete one.
+/// A UDP socket bound to one of our addresses.
+#[derive(Debug)]
+pub(crate) struct Udp {
+    socket: UdpSocket,
+    local: SocketAddr,
+}
+
+impl Udp {
+    /// Opens a socket on the address that the route to `server` starts from.
+    ///
+    /// # Errors
+    /// If there is no route, or no port is left.
+    pub(crate) fn towards(server: IpAddr) -> io::Result<Self> {
+        Self::bind(source(server)?)
+    }
+
+    /// Opens a socket on one of our addresses; ICE wants a concrete one. It has a port of its own,
+    /// because the server's UDP mux tells peers apart by address (webrtc.md §4.8).
+    ///
+    /// # Errors
+    /// If the address is not ours, or no port is left.
+    pub(crate) fn bind(address: IpAddr) -> io::Result<Self> {
+        let socket = UdpSocket::bind((address, 0))?;
+        socket.set_nonblocking(true)?;
+        if let Err(error) = setsockopt(&socket, sockopt::ReceiveTimestampns, &true) {
+            debug!(%error, "No kernel timestamps: arrival is when a batch is read.");
+        }
+        let local = socket.local_addr()?;
+        Ok(Self { socket, local })
+    }
+
+    /// Asks for a receive buffer of `bytes`; the kernel gives at most `net.core.rmem_max`.
+    pub(crate) fn enlarge(&self, bytes: usize) {
+        if let Err(error) = setsockopt(&self.socket, sockopt::RcvBuf, &bytes) {
+            debug!(%error, "The receive buffer keeps its size.");
+        }
+    }
+
+    /// Sends a datagram; whether the kernel took it.
+    pub(crate) fn send(&self, datagram: &[u8], remote: SocketAddr) -> bool {
+        self.socket.send_to(datagram, remote).is_ok()
+    }
+
+    /// Its address.
+    pub(crate) const fn local(&self) -> SocketAddr {
+        self.local
+    }
+}
+
+impl AsFd for Udp {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The one of our addresses that the route to `remote` starts from.
 ///
 /// # Errors
-/// If there is no route, or no port is left.
-pub(crate) fn open(server: IpAddr) -> io::Result<UdpSocket> {
-    let unspecified: IpAddr = match server {
+/// If there is no route.
+pub(crate) fn source(remote: IpAddr) -> io::Result<IpAddr> {
+    let unspecified: IpAddr = match remote {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     let probe = UdpSocket::bind((unspecified, 0))?;
-    probe.connect((server, ANY_PORT))?;
-    let socket = UdpSocket::bind((probe.local_addr()?.ip(), 0))?;
-    socket.set_nonblocking(true)?;
-    if let Err(error) = setsockopt(&socket, sockopt::ReceiveTimestampns, &true) {
-        tracing::debug!(%error, "No kernel timestamps: arrival is when a batch is read.");
-    }
-    Ok(socket)
-}
-
-/// Asks for a receive buffer of `bytes`; the kernel gives at most `net.core.rmem_max`.
-pub(crate) fn enlarge(socket: &UdpSocket, bytes: usize) {
-    if let Err(error) = setsockopt(socket, sockopt::RcvBuf, &bytes) {
-        tracing::debug!(%error, "The receive buffer keeps its size.");
-    }
+    probe.connect((remote, ANY_PORT))?;
+    Ok(probe.local_addr()?.ip())
 }
 
 /// The buffers that a thread receives into.
@@ -75,29 +118,17 @@ impl Batch {
     /// Reads what is there, up to 32 datagrams; whether there may be more.
     ///
     /// # Errors
-    /// If the socket is broken. An ICMP error of an earlier datagram is not an error.
-    pub(crate) fn receive(&mut self, socket: &UdpSocket, family: Family) -> io::Result<bool> {
+    /// What the system says, which may be about an earlier datagram of ours.
+    pub(crate) fn receive(&mut self, udp: &Udp) -> io::Result<bool> {
         self.received.clear();
-        let result = match family {
-            Family::V4 => read(
-                socket,
-                &mut self.headers_v4,
-                &mut self.buffers,
-                |remote| SocketAddr::V4((*remote).into()),
-                &mut self.received,
-            ),
-            Family::V6 => read(
-                socket,
-                &mut self.headers_v6,
-                &mut self.buffers,
-                |remote| SocketAddr::V6((*remote).into()),
-                &mut self.received,
-            ),
+        let (buffers, received) = (&mut self.buffers, &mut self.received);
+        let result = match udp.local {
+            SocketAddr::V4(_) => read(udp, &mut self.headers_v4, buffers, received),
+            SocketAddr::V6(_) => read(udp, &mut self.headers_v6, buffers, received),
         };
         match result {
             Ok(()) => Ok(self.received.len() == BATCH),
             Err(Errno::EAGAIN) => Ok(false),
-            Err(Errno::EINTR | Errno::ECONNREFUSED) => Ok(true),
             Err(error) => Err(error.into()),
         }
     }
@@ -119,39 +150,40 @@ impl Batch {
     }
 }
 
-/// IPv4 or IPv6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    V4,
-    V6,
-}
-
-impl From<IpAddr> for Family {
-    fn from(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(_) => Self::V4,
-            IpAddr::V6(_) => Self::V6,
-        }
-    }
-}
-
-fn read<S: SockaddrLike + Copy>(
-    socket: &UdpSocket,
+fn read<S: SockaddrLike + Copy + Into<Remote>>(
+    udp: &Udp,
     headers: &mut MultiHeaders<S>,
     buffers: &mut [[u8; DATAGRAM]; BATCH],
-    address: impl Fn(&S) -> SocketAddr,
     received: &mut Vec<Received>,
 ) -> Result<(), Errno> {
     let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
-    let flags = MsgFlags::MSG_DONTWAIT;
-    let messages = recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), flags, None)?;
+    let (fd, flags) = (udp.socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+    let messages = recvmmsg(fd, headers, slices.iter_mut(), flags, None)?;
     let (now, wall) = (clock::now(), clock::wall());
-    received.extend(messages.map(|message| Received {
-        length: message.bytes,
-        remote: message.address.as_ref().map_or(NOWHERE, &address),
-        arrival: arrival(&message, now, wall),
+    received.extend(messages.filter_map(|message| {
+        let Remote(remote) = message.address?.into();
+        Some(Received {
+            length: message.bytes,
+            remote,
+            arrival: arrival(&message, now, wall),
+        })
     }));
     Ok(())
+}
+
+/// The address of a sender, of either family.
+struct Remote(SocketAddr);
+
+impl From<SockaddrIn> for Remote {
+    fn from(address: SockaddrIn) -> Self {
+        Self(SocketAddr::V4(address.into()))
+    }
+}
+
+impl From<SockaddrIn6> for Remote {
+    fn from(address: SockaddrIn6) -> Self {
+        Self(SocketAddr::V6(address.into()))
+    }
 }
 
 /// The kernel's timestamp on our monotonic clock; the time of the batch if there is none, or if the
@@ -175,7 +207,6 @@ fn arrival<S>(message: &RecvMsg<'_, '_, S>, now: Instant, wall: SystemTime) -> I
 
 /// The discard port; nothing is sent to it.
 const ANY_PORT: u16 = 9;
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 /// Datagrams read by one call.
 const BATCH: usize = 32;
 /// More than an Ethernet frame holds.

@@ -20,12 +20,6 @@ impl Deadlines {
         }
     }
 
-    /// Brings the time of a slot forward.
-    pub(crate) fn hasten(&mut self, slot: usize, due: Instant) {
-        let earlier = self.slots.get(slot).copied().flatten();
-        self.set(slot, Some(earlier.map_or(due, |earlier| earlier.min(due))));
-    }
-
     /// The first slot from `from` on that is due.
     pub(crate) fn due(&self, now: Instant, from: usize) -> Option<usize> {
         self.slots
@@ -54,8 +48,7 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.set(3, Some(now));
         deadlines.set(1, Some(now + Duration::from_secs(1)));
-        deadlines.hasten(0, now);
-        deadlines.hasten(0, now + Duration::from_secs(9));
+        deadlines.set(0, Some(now));
 
         assert_eq!(deadlines.due(now, 0), Some(0));
         assert_eq!(deadlines.due(now, 1), Some(3));

@@ -283,3 +283,220 @@ impl Attached {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::media::{Codec, MediaTime, SeqNo};
+
+    /// Writes down what it hears, under its name.
+    #[derive(Debug)]
+    struct Listener {
+        name: &'static str,
+        log: Log,
+        panics: bool,
+    }
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    impl Listener {
+        fn say(&self, what: &str) {
+            let line = format!("{}: {what}", self.name);
+            self.log.lock().unwrap().push(line);
+        }
+    }
+
+    impl Consumer for Listener {
+        fn packet(&mut self, packet: RtpPacket) {
+            assert!(!self.panics, "a bug in a consumer");
+            self.say(&format!("{} of {}", packet.sequence_number, packet.ssrc.0));
+        }
+
+        fn sender_report(&mut self, _: SenderReport) {}
+
+        fn notice(&mut self, notice: Notice, _: Instant) {
+            self.say(&format!("{notice:?}"));
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+
+        fn handle_timeout(&mut self, _: Instant) {}
+
+        fn take_keyframe_request(&mut self) -> bool {
+            self.name == "keen"
+        }
+    }
+
+    struct Room {
+        tracks: Tracks,
+        log: Log,
+        now: Instant,
+        next: u64,
+    }
+
+    impl Room {
+        fn new() -> Self {
+            Self {
+                tracks: Tracks::default(),
+                log: Log::default(),
+                now: crate::rtc::clock::now(),
+                next: 0,
+            }
+        }
+
+        fn attach(&mut self, name: &'static str, track: &str) -> ConsumerId {
+            let listener = Listener {
+                name,
+                log: Arc::clone(&self.log),
+                panics: name == "broken",
+            };
+            let id = ConsumerId(self.next);
+            self.next += 1;
+            self.tracks
+                .attach(id, track.into(), Box::new(listener), self.now);
+            id
+        }
+
+        fn describe(&mut self, streams: &[(&str, u32)]) {
+            let describe = |(track, ssrc): &(&str, u32)| StreamDescription {
+                track: (*track).into(),
+                ssrc: Ssrc(*ssrc),
+                rtx: None,
+                formats: vec![],
+                rtx_formats: vec![],
+            };
+            let streams: Vec<_> = streams.iter().map(describe).collect();
+            self.tracks.describe(&streams, self.now);
+        }
+
+        fn packet(&mut self, ssrc: u32, sequence_number: u64) -> Option<TrackSid> {
+            self.tracks.packet(RtpPacket {
+                ssrc: Ssrc(ssrc),
+                sequence_number: SeqNo(sequence_number),
+                timestamp: MediaTime(0),
+                codec: Codec::Opus,
+                marker: false,
+                arrival: self.now,
+                payload: Bytes::new(),
+            })
+        }
+
+        fn heard(&self) -> Vec<String> {
+            std::mem::take(&mut self.log.lock().unwrap())
+        }
+    }
+
+    #[test]
+    fn every_consumer_of_a_track_hears_every_packet_once() {
+        let mut room = Room::new();
+        room.attach("early", "TR_a");
+        room.attach("other", "TR_b");
+        room.describe(&[("TR_b", 2), ("TR_a", 1)]);
+        room.attach("late", "TR_a");
+
+        room.packet(1, 7);
+
+        assert_eq!(room.heard(), ["early: 7 of 1", "late: 7 of 1"]);
+    }
+
+    #[test]
+    fn the_first_packet_of_a_stream_is_told_once() {
+        let mut room = Room::new();
+        room.describe(&[("TR_a", 1)]);
+
+        assert_eq!(room.packet(1, 7), Some("TR_a".into()));
+        assert_eq!(room.packet(1, 8), None);
+        room.describe(&[("TR_a", 1), ("TR_b", 2)]);
+        assert_eq!(room.packet(1, 9), None);
+    }
+
+    #[test]
+    fn a_track_that_comes_under_a_new_ssrc_restarts_its_consumers() {
+        let mut room = Room::new();
+        room.attach("a", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+
+        room.describe(&[]);
+        room.describe(&[("TR_a", 1)]);
+        room.describe(&[("TR_a", 3)]);
+
+        assert_eq!(room.heard(), ["a: Restarted"]);
+    }
+
+    #[test]
+    fn a_new_peer_connection_restarts_consumers_whatever_the_ssrc() {
+        let mut room = Room::new();
+        room.attach("a", "TR_a");
+        room.attach("b", "TR_b");
+        room.describe(&[("TR_a", 1)]);
+
+        room.tracks.restart();
+        assert_eq!(room.packet(1, 7), None);
+        room.describe(&[("TR_a", 1), ("TR_b", 2)]);
+
+        assert_eq!(room.heard(), ["a: Restarted"]);
+    }
+
+    #[test]
+    fn a_retargeted_consumer_goes_on_with_the_other_track() {
+        let mut room = Room::new();
+        let id = room.attach("a", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+        room.packet(1, 7);
+
+        room.tracks.retarget(id, "TR_b".into(), room.now);
+        room.packet(1, 8);
+        room.describe(&[("TR_b", 2)]);
+        room.packet(2, 9);
+
+        assert_eq!(room.heard(), ["a: 7 of 1", "a: Restarted", "a: 9 of 2"]);
+    }
+
+    #[test]
+    fn a_panicking_consumer_harms_nobody_else() {
+        let mut room = Room::new();
+        room.attach("broken", "TR_a");
+        room.attach("sound", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+
+        room.packet(1, 7);
+        room.tracks.poll(room.now, |_| {});
+        room.packet(1, 8);
+
+        assert_eq!(room.heard(), ["sound: 7 of 1", "sound: 8 of 1"]);
+        assert_eq!(room.tracks.panicked(), 1);
+    }
+
+    #[test]
+    fn keyframe_requests_name_the_stream() {
+        let mut room = Room::new();
+        room.attach("keen", "TR_a");
+        room.attach("keen", "TR_unknown");
+        room.describe(&[("TR_a", 1)]);
+
+        let mut requests = Vec::new();
+        room.tracks.poll(room.now, |ssrc| requests.push(ssrc));
+
+        assert_eq!(requests, [Ssrc(1)]);
+    }
+
+    #[test]
+    fn consumers_hear_the_end() {
+        let mut room = Room::new();
+        let id = room.attach("a", "TR_a");
+        room.attach("b", "TR_b");
+
+        room.tracks.detach(id, room.now);
+        room.tracks.notice(&"TR_a".into(), &Notice::Muted, room.now);
+        room.tracks.notice(&"TR_b".into(), &Notice::Muted, room.now);
+        room.tracks.end(room.now);
+
+        assert_eq!(room.heard(), ["a: Ended", "b: Muted", "b: Ended"]);
+    }
+}

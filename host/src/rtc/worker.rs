@@ -3,28 +3,25 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, error};
+use tracing::error;
 
+use super::Settings;
 use super::clock;
+use super::command::{Command, Link, Opening, PeerCommand, PeerId};
 use super::poller::{Poller, Token};
 use super::seat::{Flow, Seat};
 use super::socket::Batch;
 use super::timers::Deadlines;
-use super::{Consumer, ConsumerId, Notice, OfferError, PeerEvent, PeerStatistics, Settings};
-use crate::media::TrackSid;
-use crate::rtp::StreamDescription;
 
 /// Starts a worker's thread.
 ///
@@ -79,102 +76,6 @@ impl Drop for Running {
     }
 }
 
-/// Commands to a worker.
-#[derive(Clone, Debug)]
-pub(crate) struct Link {
-    commands: SyncSender<Command>,
-    wake: Arc<EventFd>,
-    load: Arc<AtomicUsize>,
-}
-
-impl Link {
-    /// Sends a command; waits while the queue is full.
-    pub(crate) fn send(&self, command: Command) -> Result<(), Ended> {
-        self.commands.send(command).map_err(|_| Ended)?;
-        self.wake();
-        Ok(())
-    }
-
-    /// Sends a command unless the queue is full.
-    pub(crate) fn try_send(&self, command: Command) -> Result<(), Ended> {
-        self.commands.try_send(command).map_err(|_| Ended)?;
-        self.wake();
-        Ok(())
-    }
-
-    /// How many peers the worker has.
-    pub(crate) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
-    }
-
-    fn wake(&self) {
-        // It fails only when the counter is full, and then the worker is awake already.
-        if let Err(error) = self.wake.write(1) {
-            debug!(%error, "The media worker is awake already.");
-        }
-    }
-}
-
-/// The worker takes no more commands, or no more at present.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ended;
-
-/// A peer connection; unique within the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PeerId(pub(crate) u64);
-
-/// What a worker can be told.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Begin a peer.
-    Open(PeerId, Box<Opening>),
-    /// Something for one peer.
-    Peer(PeerId, PeerCommand),
-    /// End all peers and the thread.
-    Shutdown,
-}
-
-/// What a peer begins with.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    /// The server, for the choice of our own address.
-    pub(crate) server: IpAddr,
-    /// Its socket.
-    pub(crate) udp: UdpSocket,
-    /// To the control side.
-    pub(crate) events: mpsc::Sender<PeerEvent>,
-}
-
-/// What a peer can be told; see [`PeerHandle`](super::PeerHandle).
-#[derive(Debug)]
-pub(crate) enum PeerCommand {
-    AcceptOffer {
-        sdp: String,
-        streams: Vec<StreamDescription>,
-        answer: oneshot::Sender<Result<String, OfferError>>,
-    },
-    AddCandidate(String),
-    Restart,
-    Attach {
-        id: ConsumerId,
-        track: TrackSid,
-        consumer: Box<dyn Consumer>,
-    },
-    Retarget {
-        id: ConsumerId,
-        track: TrackSid,
-    },
-    Detach {
-        id: ConsumerId,
-    },
-    Notice {
-        track: TrackSid,
-        notice: Notice,
-    },
-    Statistics(oneshot::Sender<PeerStatistics>),
-    Close,
-}
-
 /// What seats share on their thread.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -193,7 +94,8 @@ struct Worker {
     slots: HashMap<PeerId, u32>,
     deadlines: Deadlines,
     events: Vec<EpollEvent>,
-    next_turn: Instant,
+    /// When this turn began.
+    turn: Instant,
 }
 
 impl Worker {
@@ -217,7 +119,7 @@ impl Worker {
             slots: HashMap::new(),
             deadlines: Deadlines::default(),
             events: vec![EpollEvent::empty(); EVENTS],
-            next_turn: clock::now(),
+            turn: clock::now(),
         }
     }
 
@@ -238,7 +140,8 @@ impl Worker {
     /// Sleeps out the tick, so that datagrams gather, and then until something happens: an idle
     /// worker does not wake up. How many events there are.
     fn wait(&mut self) -> usize {
-        let tick = self.next_turn.saturating_duration_since(clock::now());
+        let next = self.turn + self.shared.settings.tick;
+        let tick = next.saturating_duration_since(clock::now());
         if !tick.is_zero() {
             clock::sleep(tick);
         }
@@ -254,7 +157,7 @@ impl Worker {
                 0
             }
         };
-        self.next_turn = clock::now() + self.shared.settings.tick;
+        self.turn = clock::now();
         ready
     }
 
@@ -264,7 +167,9 @@ impl Worker {
             match Token::from(event.data()) {
                 // Nothing to read means that another turn has read it.
                 Token::Wake => drop(self.wake.read()),
-                Token::Udp(slot) => self.with_seat(slot, Seat::udp_readable),
+                Token::Udp(slot, socket) => self.with_seat(slot, |seat, shared| {
+                    seat.udp_readable(socket, shared);
+                }),
                 Token::Tcp(slot) => self.with_seat(slot, |seat, shared| {
                     seat.tcp_ready(event.events(), shared);
                 }),
@@ -277,19 +182,22 @@ impl Worker {
         loop {
             match self.inbox.try_recv() {
                 Ok(Command::Open(peer, opening)) => self.open(peer, *opening),
-                Ok(Command::Peer(peer, PeerCommand::Close)) => {
-                    if let Some(slot) = self.slots.remove(&peer) {
-                        self.close(index(slot));
-                    }
-                }
-                Ok(Command::Peer(peer, command)) => {
-                    if let Some(slot) = self.slots.get(&peer) {
-                        self.with_seat(*slot, |seat, shared| seat.run(command, shared));
-                    }
-                }
+                Ok(Command::Peer(peer, command)) => self.run_command(peer, command),
                 Err(TryRecvError::Empty) => return Flow::Continue,
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Flow::End,
             }
+        }
+    }
+
+    fn run_command(&mut self, peer: PeerId, command: PeerCommand) {
+        let Some(slot) = self.slots.get(&peer).copied() else {
+            return;
+        };
+        if matches!(command, PeerCommand::Close) {
+            self.slots.remove(&peer);
+            self.close(index(slot));
+        } else {
+            self.with_seat(slot, |seat, shared| seat.run(command, shared));
         }
     }
 
@@ -349,9 +257,7 @@ impl Worker {
         };
         let shared = &mut self.shared;
         match catch_unwind(AssertUnwindSafe(|| f(seat, shared))) {
-            Ok(()) => self
-                .deadlines
-                .set(slot, Some(self.next_turn.min(clock::now()))),
+            Ok(()) => self.deadlines.set(slot, Some(self.turn)),
             Err(_) => self.crash(slot),
         }
     }
@@ -362,6 +268,8 @@ impl Worker {
             error!("A peer panicked; its recordings end.");
             seat.crash(clock::now());
         }
+        self.slots.retain(|_, taken| index(*taken) != slot);
+        self.load.store(self.slots.len(), Ordering::Relaxed);
         self.deadlines.set(slot, None);
     }
 }
