@@ -196,3 +196,146 @@ fn unix_time(seconds: usize) -> Result<SystemTime, TokenError> {
 
 /// How far the clocks of two machines may be apart; livekit-server allows a minute.
 const LEEWAY: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_of_a_recorder_lets_it_see_all_and_do_nothing() {
+        let token = recorder_token(Duration::from_secs(600));
+
+        let claims = livekit_token::TokenVerifier::with_api_key("key", "secret")
+            .verify(token.as_str())
+            .expect("a valid signature");
+        assert_eq!(
+            (claims.sub.as_str(), claims.kind.as_str()),
+            ("rec", "egress")
+        );
+        let grants = claims.video;
+        assert_eq!(grants.room, "demo");
+        assert!(grants.room_join && grants.hidden && grants.recorder && grants.can_subscribe());
+        assert!(!grants.can_publish() && !grants.can_publish_data());
+        assert_eq!(claims.exp - claims.nbf, 600);
+    }
+
+    #[test]
+    fn a_token_is_read_without_its_secret() {
+        let claims = recorder_token(Duration::from_secs(600)).claims().unwrap();
+
+        assert_eq!(claims.room, "demo".into());
+        assert_eq!(claims.identity, "rec".into());
+        assert!(claims.is_hidden);
+        assert_eq!(claims.expires, claims.not_before + Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_token_is_valid_from_its_first_second_to_its_last() {
+        let claims = recorder_token(Duration::from_secs(600)).claims().unwrap();
+        let minute = Duration::from_secs(60);
+
+        assert_eq!(claims.check(claims.not_before), Ok(()));
+        assert_eq!(claims.check(claims.not_before - minute), Ok(()));
+        assert_eq!(
+            claims.check(claims.not_before - 2 * minute),
+            Err(TokenError::NotYetValid(2 * minute))
+        );
+        let expired = claims.check(claims.expires + minute).unwrap_err();
+        assert_eq!(
+            expired.to_string(),
+            "the token expired 60 s ago; make a new one"
+        );
+    }
+
+    #[test]
+    fn a_token_of_no_use_is_refused_with_what_it_lacks() {
+        for (claims, lacks) in [
+            (r#"{"video":{"room":"x"},"sub":"me"}"#, "grant roomJoin"),
+            (r#"{"video":{"roomJoin":true},"sub":"me"}"#, "grant room;"),
+            (
+                r#"{"video":{"roomJoin":true,"room":"x","canSubscribe":false},"sub":"me"}"#,
+                "grant canSubscribe",
+            ),
+            (r#"{"video":{"roomJoin":true,"room":"x"}}"#, "no identity"),
+            (
+                r#"{"video":{"roomJoin":true,"room":"x"},"sub":"me","exp":18446744073709551615}"#,
+                "out of range",
+            ),
+            (r#"{"video":7}"#, "not a LiveKit access token"),
+            ("7", "not a LiveKit access token"),
+        ] {
+            let error = unsigned(claims).claims().unwrap_err().to_string();
+
+            assert!(error.contains(lacks), "{claims}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_token_is_refused() {
+        for text in [
+            "",
+            "abc",
+            "a.b.c",
+            "eyJhbGciOiJIUzI1NiJ9..",
+            "\0.\0.\0",
+            "é.é.é",
+        ] {
+            let error = AccessToken::from(text).claims().unwrap_err();
+
+            assert!(matches!(error, TokenError::Malformed(_)), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let token = recorder_token(Duration::from_secs(600));
+
+        assert_eq!(format!("{token:?}"), "AccessToken(…)");
+        assert!(!format!("{:?}", key()).contains("secret"));
+    }
+
+    #[test]
+    fn an_empty_key_makes_no_token() {
+        let key = ApiKey {
+            key: "key".to_owned(),
+            secret: String::new(),
+        };
+
+        let token = AccessToken::of_recorder(&key, &"demo".into(), &"rec".into(), LEEWAY);
+
+        assert_eq!(token, Err(TokenError::EmptyKey));
+    }
+
+    fn recorder_token(ttl: Duration) -> AccessToken {
+        AccessToken::of_recorder(&key(), &"demo".into(), &"rec".into(), ttl).expect("a token")
+    }
+
+    fn key() -> ApiKey {
+        ApiKey {
+            key: "key".to_owned(),
+            secret: "secret".to_owned(),
+        }
+    }
+
+    fn unsigned(claims: &str) -> AccessToken {
+        let header = base64(br#"{"alg":"HS256","typ":"JWT"}"#);
+        format!("{header}.{}.c2ln", base64(claims.as_bytes())).into()
+    }
+
+    /// RFC 4648 §5, without padding.
+    fn base64(bytes: &[u8]) -> String {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let mut text = String::new();
+        for chunk in bytes.chunks(3) {
+            let mut group = [0_u8; 4];
+            group[1..=chunk.len()].copy_from_slice(chunk);
+            let bits = u32::from_be_bytes(group);
+            for index in 0..=chunk.len() {
+                let sextet = (bits >> (18 - 6 * index)) & 63;
+                text.push(char::from(ALPHABET[usize::try_from(sextet).unwrap()]));
+            }
+        }
+        text
+    }
+}

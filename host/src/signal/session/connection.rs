@@ -71,6 +71,11 @@ impl Session {
             Phase::Joining { reconnection, .. } => reconnection,
             _ => return,
         };
+        // Nobody is left to hear a farewell.
+        self.phase = Phase::Waiting {
+            until: now,
+            reconnection,
+        };
         let cause = format!("the signal connection broke: {reason}");
         self.lose(reconnection, cause, now);
     }

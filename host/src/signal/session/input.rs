@@ -15,7 +15,7 @@ pub enum Input {
     OpenFailed(OpenError),
     /// The server said something.
     Message(ServerMessage),
-    /// The WebSocket broke, or the server closed it.
+    /// The WebSocket broke, or the server closed it; it is of no use any more.
     SocketClosed {
         /// How, for people.
         reason: String,
