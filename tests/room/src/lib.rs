@@ -7,7 +7,10 @@
 //! ```
 
 pub mod media;
+pub mod network;
 pub mod publisher;
 mod clock;
+pub mod sfu;
+mod random;
 mod rtc;
 pub mod signal;
