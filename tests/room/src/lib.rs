@@ -11,6 +11,7 @@ pub mod network;
 pub mod publisher;
 mod clock;
 pub mod sfu;
+pub mod simulation;
 mod random;
 mod rtc;
 pub mod signal;

@@ -4,7 +4,6 @@ mod subscriber;
 
 use std::time::Duration;
 
-use str0m::rtp::SeqNo;
 use subscriber::{Pair, Received};
 use trackmill_room::media::{Codec, Media};
 use trackmill_room::network::Conditions;
@@ -154,11 +153,11 @@ fn payloads(received: &[Received]) -> Vec<Vec<u8>> {
 }
 
 fn is_contiguous(received: &[Received]) -> bool {
-    let numbers: Vec<SeqNo> = received
+    let next = received.iter().skip(1);
+    received
         .iter()
-        .map(|packet| packet.sequence_number)
-        .collect();
-    numbers.windows(2).all(|pair| pair[0].is_next(pair[1]))
+        .zip(next)
+        .all(|(packet, next)| packet.sequence_number.is_next(next.sequence_number))
 }
 
 /// The committed media of a codec.

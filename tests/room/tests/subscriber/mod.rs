@@ -126,9 +126,9 @@ impl Pair {
         let mut sent = BTreeMap::<_, Vec<_>>::new();
         while self.now < end {
             for (sid, packet) in self.due() {
-                if self.sfu.send(&sid, &packet, self.now).is_some() {
-                    sent.entry(sid).or_default().push(packet.payload.to_vec());
-                }
+                let left = self.sfu.send(&sid, &packet, self.now);
+                let payload = left.map(|_| packet.payload.to_vec());
+                sent.entry(sid).or_default().extend(payload);
             }
             self.sfu.handle_timeout(self.now);
             let next = self
