@@ -7,7 +7,11 @@
 //! ```
 
 pub mod media;
+pub mod network;
 pub mod publisher;
 mod clock;
+pub mod sfu;
+pub mod simulation;
+mod random;
 mod rtc;
 pub mod signal;

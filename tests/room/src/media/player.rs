@@ -11,7 +11,8 @@ pub struct Player {
     speed: f64,
     started: Instant,
     next: usize,
-    lap: u32,
+    /// When and where on the media clock the current lap began, from the start of the first.
+    lap_start: Duration,
 }
 
 impl Player {
@@ -25,14 +26,14 @@ impl Player {
             speed: speed.max(SLOWEST),
             started: now,
             next: 0,
-            lap: 0,
+            lap_start: Duration::ZERO,
         }
     }
 
     /// Returns when [`Self::pull`] has something.
     #[must_use]
     pub fn next_at(&self) -> Instant {
-        let at = self.current().at + self.lap_start();
+        let at = self.current().at + self.lap_start;
         self.started + at.div_f64(self.speed)
     }
 
@@ -43,13 +44,18 @@ impl Player {
             return None;
         }
         let mut packet = self.current().clone();
-        let lap_ticks = self.media.codec.ticks(self.media.duration);
-        packet.timestamp = packet
-            .timestamp
-            .wrapping_add(lap_ticks.wrapping_mul(self.lap));
-        packet.at += self.lap_start();
+        let lap_ticks = self.media.codec.ticks(self.lap_start);
+        packet.timestamp = packet.timestamp.wrapping_add(lap_ticks);
+        packet.at += self.lap_start;
         self.advance();
         Some(packet)
+    }
+
+    /// Plays other media of the same codec from the next packet on, without a gap in time.
+    pub fn switch(&mut self, media: Media) {
+        self.lap_start += self.current().at;
+        self.media = media;
+        self.next = 0;
     }
 
     /// Returns what is played.
@@ -67,12 +73,8 @@ impl Player {
         self.next += 1;
         if self.next == self.media.packets.len() {
             self.next = 0;
-            self.lap += 1;
+            self.lap_start += self.media.duration;
         }
-    }
-
-    fn lap_start(&self) -> Duration {
-        self.media.duration * self.lap
     }
 }
 

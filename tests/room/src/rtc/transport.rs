@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// A datagram that has to leave.
@@ -39,6 +39,21 @@ impl Transport {
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
             deadline: now,
+        }
+    }
+
+    /// Also waits for calls by ICE-TCP on `address`.
+    pub(crate) fn add_passive_tcp(&mut self, address: SocketAddr) {
+        let candidate = Candidate::builder()
+            .tcp()
+            .host(address)
+            .tcptype(TcpType::Passive)
+            .build();
+        match candidate {
+            Ok(candidate) => {
+                self.rtc.add_local_candidate(candidate);
+            }
+            Err(error) => tracing::error!(%error, %address, "Not an address for ICE-TCP."),
         }
     }
 
