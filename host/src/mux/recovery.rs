@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::Output;
+use super::{Output, mp4, ogg, wav, webm};
 
 /// A file to repair, read at random.
 pub trait Source {
@@ -74,6 +74,29 @@ pub enum RepairError {
     #[error("cannot read the file")]
     Read(#[from] io::Error),
 }
+
+/// Finds out how to make a file whole, whichever of our containers it is.
+///
+/// # Errors
+/// The file is none of ours, holds nothing that plays, or cannot be read.
+pub fn repair(source: &dyn Source) -> Result<Repair, RepairError> {
+    let mut window = Window::new(source, MAGIC);
+    let head = window.up_to(0, MAGIC)?;
+    if ogg::is_ogg(head) {
+        ogg::recover(source)
+    } else if mp4::is_mp4(head) {
+        mp4::recover(source)
+    } else if webm::is_webm(head) {
+        webm::recover(source)
+    } else if wav::is_wav(head) {
+        wav::recover(source)
+    } else {
+        Err(RepairError::UnknownFormat)
+    }
+}
+
+/// Every container says what it is within so many bytes.
+const MAGIC: usize = 16;
 
 /// Reads a [`Source`] forwards in blocks.
 pub(super) struct Window<'a> {

@@ -22,7 +22,7 @@ use super::{Metadata, MuxError, Muxer, Output, fingerprint};
 use crate::bitstream::opus::Toc;
 use crate::media::{AccessUnit, Pts};
 
-pub use self::recover::recover;
+pub use self::recover::{is_ogg, recover};
 
 /// Writes one Opus track into one Ogg file.
 #[derive(Debug)]
