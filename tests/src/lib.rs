@@ -1,4 +1,7 @@
 //! Helpers of the integration tests.
 
+pub mod clip;
 pub mod file;
+pub mod fuzz;
 pub mod probe;
+pub mod sparse;
