@@ -4,12 +4,14 @@ use std::path::Path;
 
 use bytes::Bytes;
 use ogg::reading::{BasePacketReader, PageParser};
+use proptest::prelude::*;
 use tempfile::TempDir;
 use trackmill::bitstream::opus::Toc;
 use trackmill::media::{AccessUnit, ClockRate, Codec, Integrity, NtpTimestamp, Pts};
 use trackmill::mux::ogg::{Ogg, recover};
 use trackmill::mux::{Metadata, Muxer, Output};
 use trackmill_tests::file::Growing;
+use trackmill_tests::fuzz;
 use trackmill_tests::inspect::{opusdec, opusinfo};
 use trackmill_tests::probe::{ffmpeg, ffprobe};
 
@@ -187,6 +189,23 @@ fn ogg_files_cut_anywhere_are_repaired() -> anyhow::Result<()> {
     assert_eq!(repair.keep, whole.bytes().len() as u64);
     assert!(repair.outputs.is_empty());
     Ok(())
+}
+
+proptest! {
+    /// Recovery takes whatever the disk gives, and what it repairs needs no other repair.
+    #[test]
+    fn ogg_recovery_survives_damage(
+        damage in prop::collection::vec((0..2_000_usize, any::<u8>()), 0..4),
+        len in 0..2_000_usize,
+    ) {
+        let units = (0..200).map(|index| unit(index * 960, SPEECH)).collect();
+        let mut file = record(units, 0).bytes().to_vec();
+        for (at, byte) in damage {
+            file[at] = byte;
+        }
+        file.truncate(len);
+        fuzz::recover_ogg(&file);
+    }
 }
 
 /// Writes all units and ends the track.

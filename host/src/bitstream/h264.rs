@@ -1,6 +1,7 @@
 //! H.264 NAL units, sequence parameter sets and the first fields of slices (ITU-T H.264 §7.3).
 
 use super::bits::{BitReader, without_emulation_prevention};
+use super::nal::{ParameterSetId, ParameterSetLink};
 
 /// What a NAL unit holds (table 7-1), as far as a recorder cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub struct SliceHeader {
     pub first_macroblock: u32,
     /// Whether it predicts from two directions (a B slice).
     pub is_bidirectional: bool,
+    /// The picture parameter set that it needs.
+    pub picture_parameter_set: ParameterSetId,
 }
 
 impl SliceHeader {
@@ -124,16 +127,48 @@ impl SliceHeader {
         if !NalType::of(*header).is_slice() {
             return None;
         }
-        // Two Exp-Golomb codes of at most 63 bits, and what prevents emulation in them.
-        let payload = without_emulation_prevention(rest.get(..24).unwrap_or(rest));
+        let payload = head(rest);
         let mut bits = BitReader::new(&payload);
         let first_macroblock = bits.unsigned_exp_golomb()?;
         let slice_type = bits.unsigned_exp_golomb()?;
         Some(Self {
             first_macroblock,
             is_bidirectional: slice_type % 5 == 1,
+            picture_parameter_set: picture_id(&mut bits)?,
         })
     }
+}
+
+/// Which parameter set `nal` is; `None` if it is none.
+pub fn parameter_set_link(nal: &[u8]) -> Option<ParameterSetLink> {
+    let (header, rest) = nal.split_first()?;
+    let payload = head(rest);
+    let mut bits = BitReader::new(&payload);
+    match NalType::of(*header) {
+        NalType::Sps => {
+            bits.skip(24)?; // profile, constraints, level
+            let id = sequence_id(&mut bits)?;
+            Some(ParameterSetLink { id, parent: None })
+        }
+        NalType::Pps => Some(ParameterSetLink {
+            id: picture_id(&mut bits)?,
+            parent: Some(sequence_id(&mut bits)?),
+        }),
+        _ => None,
+    }
+}
+
+fn sequence_id(bits: &mut BitReader<'_>) -> Option<ParameterSetId> {
+    at_most(bits.unsigned_exp_golomb()?, 31).map(ParameterSetId::Sequence)
+}
+
+fn picture_id(bits: &mut BitReader<'_>) -> Option<ParameterSetId> {
+    at_most(bits.unsigned_exp_golomb()?, u8::MAX).map(ParameterSetId::Picture)
+}
+
+/// Enough for three Exp-Golomb codes of at most 63 bits and for what prevents emulation in them.
+fn head(payload: &[u8]) -> Vec<u8> {
+    without_emulation_prevention(payload.get(..40).unwrap_or(payload))
 }
 
 /// The part of a sequence parameter set that only the high profiles have.
@@ -409,6 +444,18 @@ mod tests {
             assert_eq!(header.is_bidirectional, is_bidirectional, "{hex}");
         }
         assert_eq!(SliceHeader::parse(&bytes(SETS[0].0)), None);
+    }
+
+    #[test]
+    fn parameter_sets_and_slices_name_what_they_build_on() {
+        let link = |hex| parameter_set_link(&bytes(hex)).map(|link| (link.id, link.parent));
+        let (sequence, picture) = (ParameterSetId::Sequence(0), ParameterSetId::Picture(0));
+
+        assert_eq!(link(SETS[0].0), Some((sequence, None)));
+        assert_eq!(link("68ebe3cb22c0"), Some((picture, Some(sequence))));
+        assert_eq!(link("6588840047dae398"), None);
+        let slice = SliceHeader::parse(&bytes("6588840047dae398")).expect("a slice");
+        assert_eq!(slice.picture_parameter_set, picture);
     }
 
     fn bytes(hex: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! H.265 NAL units and sequence parameter sets (ITU-T H.265 §7.3).
 
 use super::bits::{BitReader, without_emulation_prevention};
+use super::nal::{ParameterSetId, ParameterSetLink};
 
 /// What a NAL unit holds (table 7-1), as far as a recorder cares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +45,72 @@ impl NalType {
     }
 }
 
-/// Whether `nal` is the first slice segment of its picture (`first_slice_segment_in_pic_flag`).
-pub fn begins_picture(nal: &[u8]) -> bool {
-    match nal {
-        [header, _, slice, ..] => NalType::of(*header).is_slice() && slice & 0x80 != 0,
-        _ => false,
+/// The first fields of a slice segment (§7.3.6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SliceHeader {
+    /// Whether it begins a picture.
+    pub is_first: bool,
+    /// The picture parameter set that it needs.
+    pub picture_parameter_set: ParameterSetId,
+}
+
+impl SliceHeader {
+    /// Reads a NAL unit of type 0 to 23.
+    pub fn parse(nal: &[u8]) -> Option<Self> {
+        let (header, rest) = nal.split_first_chunk::<2>()?;
+        let kind = NalType::of(header[0]);
+        if !kind.is_slice() {
+            return None;
+        }
+        let payload = head(rest);
+        let mut bits = BitReader::new(&payload);
+        let is_first = bits.bit()?;
+        if kind == NalType::RandomAccess {
+            bits.skip(1)?; // no_output_of_prior_pics_flag
+        }
+        Some(Self {
+            is_first,
+            picture_parameter_set: picture_id(&mut bits)?,
+        })
     }
+}
+
+/// Which parameter set `nal` is; `None` if it is none.
+pub fn parameter_set_link(nal: &[u8]) -> Option<ParameterSetLink> {
+    let (header, rest) = nal.split_first_chunk::<2>()?;
+    let payload = head(rest);
+    let mut bits = BitReader::new(&payload);
+    let (id, parent) = match NalType::of(header[0]) {
+        NalType::Vps => (video_id(&mut bits)?, None),
+        NalType::Sps => {
+            let parent = video_id(&mut bits)?;
+            let sub_layers = bits.byte(3)?;
+            bits.skip(1)?; // sps_temporal_id_nesting_flag
+            ProfileTierLevel::parse(&mut bits)?;
+            skip_sub_layer_levels(&mut bits, sub_layers)?;
+            (sequence_id(&mut bits)?, Some(parent))
+        }
+        NalType::Pps => (picture_id(&mut bits)?, Some(sequence_id(&mut bits)?)),
+        _ => return None,
+    };
+    Some(ParameterSetLink { id, parent })
+}
+
+fn video_id(bits: &mut BitReader<'_>) -> Option<ParameterSetId> {
+    bits.byte(4).map(ParameterSetId::Video)
+}
+
+fn sequence_id(bits: &mut BitReader<'_>) -> Option<ParameterSetId> {
+    at_most(bits.unsigned_exp_golomb()?, 15).map(ParameterSetId::Sequence)
+}
+
+fn picture_id(bits: &mut BitReader<'_>) -> Option<ParameterSetId> {
+    at_most(bits.unsigned_exp_golomb()?, 63).map(ParameterSetId::Picture)
+}
+
+/// Enough for the levels of all layers and for what prevents emulation in them.
+fn head(payload: &[u8]) -> Vec<u8> {
+    without_emulation_prevention(payload.get(..160).unwrap_or(payload))
 }
 
 /// What a sequence parameter set says (§7.3.2.2), as `hvcC` and a muxer need it.
@@ -269,8 +330,23 @@ mod tests {
             let is_random_access = NalType::of(kind << 1) == NalType::RandomAccess;
             assert_eq!(is_random_access, (16..24).contains(&kind), "{kind}");
         }
-        assert!(begins_picture(&[0x28, 0x01, 0xaf]));
-        assert!(!begins_picture(&[0x28, 0x01, 0x2f]));
-        assert!(!begins_picture(&[0x42, 0x01, 0xff]));
+    }
+
+    #[test]
+    fn parameter_sets_and_slices_name_what_they_build_on() {
+        let (video, sequence) = (ParameterSetId::Video(0), ParameterSetId::Sequence(0));
+        let link = |nal: &[u8]| parameter_set_link(nal).map(|link| (link.id, link.parent));
+
+        assert_eq!(link(&[0x40, 0x01, 0x0c]), Some((video, None)));
+        assert_eq!(link(&MAIN), Some((sequence, Some(video))));
+        let picture = ParameterSetId::Picture(0);
+        assert_eq!(link(&[0x44, 0x01, 0xc1]), Some((picture, Some(sequence))));
+        assert_eq!(link(&[0x28, 0x01, 0xaf]), None);
+        let first = SliceHeader {
+            is_first: true,
+            picture_parameter_set: picture,
+        };
+        assert_eq!(SliceHeader::parse(&[0x28, 0x01, 0xaf]), Some(first));
+        assert_eq!(SliceHeader::parse(&MAIN), None);
     }
 }

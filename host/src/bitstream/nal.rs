@@ -1,4 +1,24 @@
-//! NAL units behind their lengths, as H.264 and H.265 access units hold them (ISO/IEC 14496-15).
+//! What H.264 and H.265 have in common: NAL units behind their lengths, as H.264 and H.265 access units hold them (ISO/IEC 14496-15).
+
+/// The name of a parameter set. Ordered as they must stand in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ParameterSetId {
+    /// A video parameter set of H.265, 0 to 15.
+    Video(u8),
+    /// A sequence parameter set, 0 to 31.
+    Sequence(u8),
+    /// A picture parameter set, 0 to 255.
+    Picture(u8),
+}
+
+/// Which parameter set a NAL unit is, and which one it builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterSetLink {
+    /// Its own name.
+    pub id: ParameterSetId,
+    /// The set without which it means nothing.
+    pub parent: Option<ParameterSetId>,
+}
 
 /// Bytes of the length in front of each NAL unit.
 pub const LENGTH_SIZE: usize = 4;

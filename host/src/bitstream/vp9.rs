@@ -112,6 +112,9 @@ impl Color {
     }
 }
 
+/// The most frames that an index can name.
+pub const MAX_FRAMES: usize = 8;
+
 /// The frames of a superframe in decoding order; data without an index is one frame. `None` if an
 /// index is there and its sizes do not fit.
 pub fn frames(data: &[u8]) -> Option<Vec<&[u8]>> {
@@ -135,11 +138,13 @@ pub fn superframe_index(sizes: &[usize]) -> Option<Vec<u8>> {
     if sizes.len() > MAX_FRAMES {
         return None;
     }
-    let marker = INDEX_MARKER | 3 << 3 | last;
-    let mut index = Vec::with_capacity(2 + 4 * sizes.len());
-    index.push(marker);
+    let largest = u32::try_from(*sizes.iter().max()?).ok()?;
+    let size_bytes = (4 - largest.leading_zeros() / 8).max(1);
+    let marker = INDEX_MARKER | u8::try_from(size_bytes - 1).ok()? << 3 | last;
+    let mut index = vec![marker];
     for size in sizes {
-        index.extend_from_slice(&u32::try_from(*size).ok()?.to_le_bytes());
+        let size = u32::try_from(*size).ok()?.to_le_bytes();
+        index.extend(size.iter().take(usize::try_from(size_bytes).ok()?));
     }
     index.push(marker);
     Some(index)
@@ -172,7 +177,6 @@ const FRAME_MARKER: u32 = 2;
 const SYNC_CODE: u32 = 0x49_8342;
 const RGB: u8 = 7;
 const INDEX_MARKER: u8 = 0xc0;
-const MAX_FRAMES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -214,7 +218,9 @@ mod tests {
     #[test]
     fn a_superframe_is_taken_apart_as_it_was_put_together() {
         let mut data = vec![7; 300];
-        data.extend_from_slice(&superframe_index(&[100, 200]).expect("two frames"));
+        let index = superframe_index(&[100, 200]).expect("two frames");
+        assert_eq!(index, [0xc1, 100, 200, 0xc1]);
+        data.extend_from_slice(&index);
 
         let frames = frames(&data).expect("a superframe");
 
@@ -231,6 +237,7 @@ mod tests {
 
         assert_eq!(frames(&data), None);
         assert_eq!(frames(&[1, 2]), Some(vec![&[1, 2][..]]));
+        assert_eq!(superframe_index(&[256]), Some(vec![0xc8, 0, 1, 0xc8]));
         assert_eq!(superframe_index(&[]), None);
         assert_eq!(superframe_index(&[1; 9]), None);
     }

@@ -5,6 +5,7 @@
 //!          ─ jitter_buffer (order, gaps) ─ injected (the SFU's own frames) ─ timeline (Pts) ─► depacketize
 //! ```
 
+pub mod injected;
 mod packet;
 mod sender_report;
 mod stream_description;
