@@ -39,8 +39,10 @@ impl Sparse {
         if len <= MAX_WHOLE {
             self.pieces.insert(self.len, bytes);
         } else {
-            let tail = bytes.slice(len - KEPT..);
-            self.pieces.insert(self.len, bytes.slice(..KEPT));
+            // Copies, because a slice would keep all of it in memory.
+            let head = Bytes::copy_from_slice(bytes.split_at(KEPT).0);
+            let tail = Bytes::copy_from_slice(bytes.split_at(len - KEPT).1);
+            self.pieces.insert(self.len, head);
             self.pieces.insert(self.len + (len - KEPT) as u64, tail);
         }
         self.len += len as u64;

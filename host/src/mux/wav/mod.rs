@@ -72,9 +72,10 @@ impl Wav {
             return false;
         };
         if waiting.silence > 0 {
-            let part = waiting.silence.min(SECOND as u64);
-            waiting.silence -= part;
-            let len = self.buffer.len() + usize::try_from(part).unwrap_or(SECOND);
+            let room = SECOND.saturating_sub(self.buffer.len());
+            let part = usize::try_from(waiting.silence).map_or(room, |left| left.min(room));
+            waiting.silence -= part as u64;
+            let len = self.buffer.len() + part;
             self.buffer.resize(len, silence(self.codec));
             self.write_seconds();
         } else if let Some(Waiting { then, .. }) = self.waiting.take() {
