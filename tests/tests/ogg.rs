@@ -179,7 +179,7 @@ fn ogg_files_cut_anywhere_are_repaired() -> anyhow::Result<()> {
         assert_eq!(units, read.packets.len() as u64);
         assert_eq!(duration, ClockRate::OPUS.duration(units * 960 - 312));
         assert!(recover(&file.bytes())?.outputs.is_empty());
-        if cut % 8 == 0 {
+        if cut.is_multiple_of(8) {
             let path = folder.path().join("repaired.ogg");
             file.write_to(&path)?;
             opusinfo(&path)?;
@@ -279,11 +279,18 @@ fn metadata() -> Metadata {
 fn read(file: &[u8]) -> CheckingReader {
     let mut reader = CheckingReader::new();
     let mut rest = file;
-    while let Some(page) = reader.first_page(rest) {
-        reader.add(&rest[..page]);
-        rest = &rest[page..];
+    while let Some((page, behind)) = split_page(rest) {
+        reader.add(page);
+        rest = behind;
     }
     reader
+}
+
+/// The first page and what follows it; `None` if it is torn.
+fn split_page(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (mut parser, segments) = PageParser::new(*bytes.first_chunk()?).ok()?;
+    let lacing = bytes.get(27..27 + segments)?;
+    bytes.split_at_checked(27 + segments + parser.parse_segments(lacing.to_vec()))
 }
 
 /// Reads pages with crate `ogg`, checks what every player relies on, and forgets the speech.
@@ -323,18 +330,12 @@ impl CheckingReader {
         }
     }
 
-    fn first_page(&self, bytes: &[u8]) -> Option<usize> {
-        let (mut parser, segments) = PageParser::new(*bytes.first_chunk()?).ok()?;
-        let lacing = bytes.get(27..27 + segments)?;
-        let len = 27 + segments + parser.parse_segments(lacing.to_vec());
-        (len <= bytes.len()).then_some(len)
-    }
-
     fn add(&mut self, page: &[u8]) {
         let header = page.first_chunk().expect("a whole page");
         let (mut parser, segments) = PageParser::new(*header).expect("a page");
-        parser.parse_segments(page[27..27 + segments].to_vec());
-        let body = page[27 + segments..].to_vec();
+        let (lacing, body) = page.split_at(27).1.split_at(segments);
+        parser.parse_segments(lacing.to_vec());
+        let body = body.to_vec();
         let parsed = parser
             .parse_packet_data(body)
             .expect("the checksum is right");

@@ -158,3 +158,51 @@ impl<'a> Window<'a> {
         self.source.read_at(offset, &mut self.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Codec, NtpTimestamp};
+    use crate::mux::{Container, Metadata, for_codec};
+
+    #[test]
+    fn a_container_is_known_by_its_first_bytes() {
+        for (container, codec) in [(Container::Ogg, Codec::Opus), (Container::Wav, Codec::Pcmu)] {
+            let mut muxer = for_codec(container, metadata(codec));
+            let Some(Output::Append(head)) = muxer.poll_output() else {
+                panic!("a head is ready");
+            };
+
+            let found = repair(&&head[..]);
+
+            assert!(matches!(found, Err(RepairError::NothingWritten(_))));
+        }
+        for other in [&b"text"[..], b"", b"RIFF"] {
+            assert!(matches!(repair(&other), Err(RepairError::UnknownFormat)));
+        }
+    }
+
+    #[test]
+    fn a_window_reads_what_is_there_and_no_more() {
+        let file: Vec<u8> = (0..200).collect();
+        let source = file.as_slice();
+        let mut window = Window::new(&source, 64);
+
+        assert_eq!(window.at(100, 100).unwrap(), Some(&file[100..]));
+        assert_eq!(window.at(101, 100).unwrap(), None);
+        assert_eq!(window.at(u64::MAX, 1).unwrap(), None);
+        assert_eq!(window.up_to(198, 64).unwrap(), [198, 199]);
+        assert!(window.up_to(300, 64).unwrap().is_empty());
+        assert_eq!(window.array(0).unwrap(), Some([0, 1, 2]));
+    }
+
+    fn metadata(codec: Codec) -> Metadata {
+        Metadata {
+            codec,
+            room: "room".to_owned(),
+            participant: "participant".to_owned(),
+            track: "TR_1".to_owned(),
+            started_at: NtpTimestamp(0),
+        }
+    }
+}

@@ -184,3 +184,62 @@ const fn silence(codec: Codec) -> u8 {
 }
 
 const SECOND: usize = 8_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Integrity, NtpTimestamp};
+
+    #[test]
+    fn an_hour_of_silence_waits_until_somebody_takes_it() {
+        let mut wav = wav(Codec::Pcmu);
+
+        wav.write(&unit(8_000 * 3_600)).unwrap();
+
+        let mut sound = 0;
+        while let Some(output) = wav.poll_output() {
+            assert!(wav.ready.len() <= 1);
+            if let Output::Append(bytes) = output {
+                sound += bytes.len();
+            }
+        }
+        assert!(sound > 8_000 * 3_600);
+    }
+
+    #[test]
+    fn a_sound_of_odd_length_is_padded() {
+        let mut wav = wav(Codec::Pcma);
+        while wav.poll_output().is_some() {}
+
+        wav.finish(Pts(3));
+
+        let sound = Output::Append(Bytes::from_static(&[0xd5, 0xd5, 0xd5, 0]));
+        assert_eq!(wav.poll_output(), Some(sound));
+        let head = Output::PatchHead(wav.header.with_sound(3));
+        assert_eq!(wav.poll_output(), Some(head));
+    }
+
+    #[test]
+    fn other_codecs_are_refused() {
+        assert!(wav(Codec::Opus).write(&unit(0)).is_err());
+    }
+
+    fn wav(codec: Codec) -> Wav {
+        Wav::new(&Metadata {
+            codec,
+            room: "room".to_owned(),
+            participant: "participant".to_owned(),
+            track: "TR_1".to_owned(),
+            started_at: NtpTimestamp(0),
+        })
+    }
+
+    fn unit(pts: u64) -> AccessUnit {
+        AccessUnit {
+            pts: Pts(pts),
+            is_keyframe: true,
+            integrity: Integrity::Whole,
+            data: Bytes::from_static(&[0; 160]),
+        }
+    }
+}
