@@ -1,1 +1,3 @@
 //! Bytes → somewhere durable.
+
+pub mod path;
