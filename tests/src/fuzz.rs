@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use trackmill::media::{Codec, SeqNo, Ssrc};
+use trackmill::mux::recovery::{Repair, RepairError, Source};
+use trackmill::mux::{mp4, ogg, wav, webm};
 use trackmill::rtp::{Receiver, StreamDescription};
 use trackmill::srtp::{DtlsRole, Keys, Profile};
+
+use crate::file::Growing;
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the
 /// right keys but no manners would send. The same `data` does the same.
@@ -23,6 +27,38 @@ pub fn receive(data: &[u8]) {
         session.act(*action, body);
         session.drain();
     }
+}
+
+/// Repairs `data` as a torn MP4 file, if that is possible, and demands that it is whole then.
+///
+/// # Panics
+/// If the repaired file needs another repair.
+pub fn recover_mp4(data: &[u8]) {
+    repair_twice(data, mp4::recover);
+}
+
+/// Repairs `data` as a torn Ogg file, if that is possible, and demands that it is whole then.
+///
+/// # Panics
+/// If the repaired file needs another repair.
+pub fn recover_ogg(data: &[u8]) {
+    repair_twice(data, ogg::recover);
+}
+
+/// Repairs `data` as a torn WebM file, if that is possible, and demands that it is whole then.
+///
+/// # Panics
+/// If the repaired file needs another repair.
+pub fn recover_webm(data: &[u8]) {
+    repair_twice(data, webm::recover);
+}
+
+/// Repairs `data` as a torn WAV file, if that is possible, and demands that it is whole then.
+///
+/// # Panics
+/// If the repaired file needs another repair.
+pub fn recover_wav(data: &[u8]) {
+    repair_twice(data, wav::recover);
 }
 
 struct Session {
@@ -124,6 +160,19 @@ impl Session {
             "nothing is left over"
         );
     }
+}
+
+fn repair_twice(data: &[u8], recover: impl Fn(&dyn Source) -> Result<Repair, RepairError>) {
+    let Ok(repair) = recover(&data) else {
+        return;
+    };
+    let (units, duration) = (repair.units, repair.duration);
+    let mut file = Growing::from_bytes(data);
+    file.repair(repair);
+    let again = recover(&file.bytes()).expect("a repaired file is one of ours");
+    assert_eq!(again.outputs, [], "a repaired file is whole");
+    assert_eq!(again.keep, file.bytes().len() as u64);
+    assert_eq!((again.units, again.duration), (units, duration));
 }
 
 /// Video, its RTX, sound, its RTX.

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::Output;
+use super::{Output, mp4, ogg, wav, webm};
 
 /// A file to repair, read at random.
 pub trait Source {
@@ -75,6 +75,29 @@ pub enum RepairError {
     Read(#[from] io::Error),
 }
 
+/// Finds out how to make a file whole, whichever of our containers it is.
+///
+/// # Errors
+/// The file is none of ours, holds nothing that plays, or cannot be read.
+pub fn repair(source: &dyn Source) -> Result<Repair, RepairError> {
+    let mut window = Window::new(source, MAGIC);
+    let head = window.up_to(0, MAGIC)?;
+    if ogg::is_ogg(head) {
+        ogg::recover(source)
+    } else if mp4::is_mp4(head) {
+        mp4::recover(source)
+    } else if webm::is_webm(head) {
+        webm::recover(source)
+    } else if wav::is_wav(head) {
+        wav::recover(source)
+    } else {
+        Err(RepairError::UnknownFormat)
+    }
+}
+
+/// Every container says what it is within so many bytes.
+const MAGIC: usize = 16;
+
 /// Reads a [`Source`] forwards in blocks.
 pub(super) struct Window<'a> {
     source: &'a dyn Source,
@@ -133,5 +156,53 @@ impl<'a> Window<'a> {
         self.bytes.resize(self.block.max(len).min(rest), 0);
         self.start = offset;
         self.source.read_at(offset, &mut self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Codec, NtpTimestamp};
+    use crate::mux::{Container, Metadata, for_codec};
+
+    #[test]
+    fn a_container_is_known_by_its_first_bytes() {
+        for (container, codec) in [(Container::Ogg, Codec::Opus), (Container::Wav, Codec::Pcmu)] {
+            let mut muxer = for_codec(container, metadata(codec));
+            let Some(Output::Append(head)) = muxer.poll_output() else {
+                panic!("a head is ready");
+            };
+
+            let found = repair(&&head[..]);
+
+            assert!(matches!(found, Err(RepairError::NothingWritten(_))));
+        }
+        for other in [&b"text"[..], b"", b"RIFF"] {
+            assert!(matches!(repair(&other), Err(RepairError::UnknownFormat)));
+        }
+    }
+
+    #[test]
+    fn a_window_reads_what_is_there_and_no_more() {
+        let file: Vec<u8> = (0..200).collect();
+        let source = file.as_slice();
+        let mut window = Window::new(&source, 64);
+
+        assert_eq!(window.at(100, 100).unwrap(), Some(&file[100..]));
+        assert_eq!(window.at(101, 100).unwrap(), None);
+        assert_eq!(window.at(u64::MAX, 1).unwrap(), None);
+        assert_eq!(window.up_to(198, 64).unwrap(), [198, 199]);
+        assert!(window.up_to(300, 64).unwrap().is_empty());
+        assert_eq!(window.array(0).unwrap(), Some([0, 1, 2]));
+    }
+
+    fn metadata(codec: Codec) -> Metadata {
+        Metadata {
+            codec,
+            room: "room".to_owned(),
+            participant: "participant".to_owned(),
+            track: "TR_1".to_owned(),
+            started_at: NtpTimestamp(0),
+        }
     }
 }

@@ -151,10 +151,6 @@ fn take_number(bytes: &mut &[u8]) -> Option<u64> {
     Some(number)
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "seven bits fit into a byte"
-)]
 const fn low_bits(number: u64) -> u8 {
     (number & 0x7f) as u8
 }

@@ -215,3 +215,125 @@ const TRACK_ID: u32 = 1;
 
 /// Far above what any encoder makes; keeps every box of a fragment below 4 GiB.
 const MAX_UNIT_LEN: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Codec, Integrity};
+
+    #[test]
+    fn nothing_is_written_before_a_keyframe_with_parameter_sets() {
+        let mut muxer = muxer(Codec::H264);
+
+        assert_eq!(
+            muxer.write(&unit(0, false, KEYFRAME)),
+            Err(MuxError::Start("not a keyframe"))
+        );
+        assert_eq!(
+            muxer.write(&unit(0, true, PICTURE)),
+            Err(MuxError::Start("no H.264 sequence parameter set"))
+        );
+        muxer.finish(Pts(0));
+
+        assert_eq!(muxer.poll_output(), None);
+    }
+
+    #[test]
+    fn codecs_that_have_other_containers_are_refused() {
+        for codec in [Codec::Opus, Codec::Vp8, Codec::Vp9] {
+            let refused = muxer(codec).write(&unit(0, true, KEYFRAME));
+
+            assert!(matches!(refused, Err(MuxError::Start(_))), "{codec}");
+        }
+    }
+
+    #[test]
+    fn a_fragment_is_handed_out_with_the_keyframe_that_follows_it() {
+        let mut muxer = muxer(Codec::H264);
+
+        muxer.write(&unit(0, true, KEYFRAME)).unwrap();
+        muxer.write(&unit(3_000, false, PICTURE)).unwrap();
+        assert_eq!(appended(&mut muxer).len(), 1, "the head alone");
+        muxer.write(&unit(6_000, true, KEYFRAME)).unwrap();
+
+        let fragments = appended(&mut muxer);
+        assert_eq!(fragments.len(), 1);
+        assert!(fragments[0].ends_with(&[KEYFRAME, PICTURE].concat()));
+    }
+
+    #[test]
+    fn a_fragment_is_handed_out_after_a_second_without_a_keyframe() {
+        let mut muxer = muxer(Codec::H264);
+        muxer.write(&unit(0, true, KEYFRAME)).unwrap();
+        for number in 1..=60 {
+            muxer.write(&unit(3_000 * number, false, PICTURE)).unwrap();
+        }
+
+        assert_eq!(appended(&mut muxer).len(), 3, "the head and two seconds");
+    }
+
+    #[test]
+    fn a_flush_hands_out_all_but_the_unit_whose_duration_is_unknown() {
+        let mut muxer = muxer(Codec::H264);
+        muxer.write(&unit(0, true, KEYFRAME)).unwrap();
+        muxer.write(&unit(3_000, false, PICTURE)).unwrap();
+        appended(&mut muxer);
+
+        muxer.flush();
+        muxer.flush();
+
+        let fragments = appended(&mut muxer);
+        assert_eq!(fragments.len(), 1);
+        assert!(fragments[0].ends_with(KEYFRAME));
+    }
+
+    #[test]
+    fn a_finished_file_takes_no_more_units() {
+        let mut muxer = muxer(Codec::H264);
+        muxer.write(&unit(0, true, KEYFRAME)).unwrap();
+        muxer.finish(Pts(3_000));
+        let written = std::iter::from_fn(|| muxer.poll_output()).count();
+
+        muxer.finish(Pts(6_000));
+
+        assert_eq!(written, 4, "head, fragment, index, head once more");
+        assert_eq!(muxer.poll_output(), None);
+        assert!(matches!(
+            muxer.write(&unit(6_000, true, KEYFRAME)),
+            Err(MuxError::Unit(_))
+        ));
+    }
+
+    fn muxer(codec: Codec) -> Mp4Muxer {
+        Mp4Muxer::new(Metadata {
+            codec,
+            room: "room".into(),
+            participant: "participant".into(),
+            track: "TR_track".into(),
+            started_at: NtpTimestamp(0),
+        })
+    }
+
+    fn unit(pts: u64, is_keyframe: bool, data: &'static [u8]) -> AccessUnit {
+        AccessUnit {
+            pts: Pts(pts),
+            is_keyframe,
+            integrity: Integrity::Whole,
+            data: Bytes::from_static(data),
+        }
+    }
+
+    fn appended(muxer: &mut Mp4Muxer) -> Vec<Bytes> {
+        std::iter::from_fn(|| muxer.poll_output())
+            .map(|output| match output {
+                Output::Append(bytes) => bytes,
+                Output::PatchHead(_) => panic!("only a finished file is patched"),
+            })
+            .collect()
+    }
+
+    /// Parameter sets of 16 × 16 pixels in Baseline, and a slice that nobody decodes.
+    const KEYFRAME: &[u8] = b"\0\0\0\x15\x67\x42\xc0\x0a\xda\x7b\x01\x10\0\0\x03\0\x10\0\0\x03\
+        \x03\xc0\xf1\x22\x6a\0\0\0\x04\x68\xce\x0f\xc8\0\0\0\x02\x65\x88";
+    const PICTURE: &[u8] = b"\0\0\0\x02\x41\x9a";
+}

@@ -52,14 +52,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The header of the box at `offset`; `None` if the file ends before the box does.
-    fn whole_box(&self, offset: u64) -> io::Result<Option<Header>> {
+    /// The header at `offset`; `None` if none begins there.
+    fn header(&self, offset: u64) -> io::Result<Option<Header>> {
         let rest = self.source.len().saturating_sub(offset);
         let mut bytes = [0; Header::MAX];
         let there = usize::try_from(rest).unwrap_or(usize::MAX).min(bytes.len());
         let (head, _) = bytes.split_at_mut(there);
         self.source.read_at(offset, head)?;
-        Ok(Header::parse(head).filter(|header| header.size <= rest))
+        Ok(Header::parse(head))
+    }
+
+    /// The header of the box at `offset`; `None` if the file ends before the box does.
+    fn whole_box(&self, offset: u64) -> io::Result<Option<Header>> {
+        let rest = self.source.len().saturating_sub(offset);
+        Ok(self.header(offset)?.filter(|header| header.size <= rest))
     }
 
     /// A box of that kind; `None` if another one is there, or none that is whole.
@@ -166,9 +172,13 @@ fn read_sample_count(reader: &Reader<'_>, movie_offset: u64) -> io::Result<Optio
     Ok(Some(count.into()))
 }
 
-/// Reads what stands before the fragments. The sixteen bytes behind `ftyp` say nothing: the crash
-/// may have come while they were changed.
+/// Reads what stands before the fragments. The sixteen bytes behind `ftyp` may claim either state:
+/// a finished file that was cut has its fragments still.
 fn read_head(reader: &Reader<'_>, file_type: Vec<u8>) -> Result<Unfinished, RepairError> {
+    let place = reader.header(file_type.len() as u64)?;
+    if place.is_some_and(|header| !is_placeholder(header)) {
+        return Err(RepairError::UnknownFormat);
+    }
     let offset = (file_type.len() + Header::MAX) as u64;
     let Some(header) = reader.whole_box(offset)? else {
         return Err(RepairError::NothingWritten("the head is torn"));
@@ -182,6 +192,14 @@ fn read_head(reader: &Reader<'_>, file_type: Vec<u8>) -> Result<Unfinished, Repa
         .map(|(file, _)| file)
         .filter(|file| file.len() == offset + header.size)
         .ok_or(RepairError::UnknownFormat)
+}
+
+fn is_placeholder(header: Header) -> bool {
+    match &header.kind {
+        b"free" => header.size == Header::MAX as u64,
+        b"mdat" => header.len == Header::MAX as u64,
+        _ => false,
+    }
 }
 
 /// Enters the fragment that follows into the file; `None` if no whole one does.

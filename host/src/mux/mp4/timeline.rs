@@ -65,11 +65,6 @@ impl Timeline {
         }
     }
 
-    /// The time of the first unit.
-    pub(super) const fn origin(&self) -> Pts {
-        self.origin
-    }
-
     /// Takes the next unit. If its time is taken or past, it gets the next free one.
     pub(super) fn push(&mut self, unit: &AccessUnit) {
         let time = self.free_time(unit.pts.0.saturating_sub(self.origin.0));
@@ -163,7 +158,7 @@ mod tests {
     fn the_last_unit_lasts_until_the_end_of_the_track() {
         assert_eq!(last_duration(&[0, 3_000], 90_000), 87_000);
         assert_eq!(last_duration(&[0, 1_500], 0), 1_500);
-        assert_eq!(last_duration(&[0], 0), FIRST_DURATION);
+        assert_eq!(last_duration(&[0], 0), 3_000);
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! The two packets before the sound, [RFC 7845 §5](https://www.rfc-editor.org/rfc/rfc7845#section-5).
 
-use jiff::Timestamp;
-
-use crate::media::NtpTimestamp;
-use crate::mux::{Metadata, shorten};
+use crate::mux::{Metadata, date, shorten};
 
 /// Samples at 48 kHz that a decoder throws away at the start: what libopus looks ahead, 6.5 ms.
 pub(in crate::mux) const PRE_SKIP: u16 = 312;
@@ -27,7 +24,7 @@ pub(super) fn opus_tags(metadata: &Metadata) -> Vec<u8> {
         format!("ROOM={}", shorten(&metadata.room)),
         format!("PARTICIPANT={}", shorten(&metadata.participant)),
         format!("TRACK={}", shorten(&metadata.track)),
-        format!("DATE={:.3}", timestamp(metadata.started_at)),
+        format!("DATE={}", date(metadata)),
     ];
     let mut packet = b"OpusTags".to_vec();
     put_text(&mut packet, "trackmill");
@@ -36,11 +33,6 @@ pub(super) fn opus_tags(metadata: &Metadata) -> Vec<u8> {
         put_text(&mut packet, comment);
     }
     packet
-}
-
-/// As calendars print it: `2026-03-14T15:09:26.535Z`.
-fn timestamp(time: NtpTimestamp) -> Timestamp {
-    Timestamp::from_nanosecond(time.unix_nanos().into()).unwrap_or_default()
 }
 
 fn put_text(packet: &mut Vec<u8>, text: &str) {
@@ -56,6 +48,7 @@ fn put_length(packet: &mut Vec<u8>, length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::NtpTimestamp;
 
     #[test]
     fn tags_name_the_track_and_when_it_started() {

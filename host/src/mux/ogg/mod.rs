@@ -22,7 +22,7 @@ use super::{Metadata, MuxError, Muxer, Output, fingerprint};
 use crate::bitstream::opus::Toc;
 use crate::media::{AccessUnit, Pts};
 
-pub use self::recover::recover;
+pub use self::recover::{is_ogg, recover};
 
 /// Writes one Opus track into one Ogg file.
 #[derive(Debug)]
@@ -191,13 +191,13 @@ mod tests {
     #[test]
     fn a_flush_hands_out_all_but_the_last_packet() {
         let mut ogg = started();
-        assert_eq!(pages_of(&mut ogg, 0..10), []);
+        assert!(pages_of(&mut ogg, 0..10).is_empty());
 
         ogg.flush();
 
         assert_eq!(granules(&mut ogg), [9 * 960]);
         ogg.flush();
-        assert_eq!(granules(&mut ogg), []);
+        assert!(granules(&mut ogg).is_empty());
         ogg.finish(Pts(0));
         assert_eq!(granules(&mut ogg), [10 * 960]);
     }

@@ -8,6 +8,11 @@ use crate::media::ClockRate;
 use crate::mux::Output;
 use crate::mux::recovery::{Repair, RepairError, Source, Window};
 
+/// Whether a file that begins with `head` may be an Ogg file.
+pub fn is_ogg(head: &[u8]) -> bool {
+    head.starts_with(page::MAGIC)
+}
+
 /// Finds the last intact page of an Opus track and marks it as the last one (media.md O2).
 ///
 /// # Errors

@@ -78,7 +78,7 @@ impl Cluster {
 
 /// Writes a cluster; only the last block of a track has its duration.
 fn assemble(blocks: &[Block], last: Option<(&Block, LastTimes)>) -> Option<Closed> {
-    let first = blocks.first().or(last.map(|(block, _)| block))?;
+    let first = blocks.first().or_else(|| last.map(|(block, _)| block))?;
     let start = first.milliseconds;
     let group = last.map(|(block, times)| group(block, start, times));
     let group = group.unwrap_or_default();

@@ -15,7 +15,7 @@
 use bytes::Bytes;
 
 use super::ebml::{
-    Header, UNKNOWN_SIZE, long_size, put, put_float, put_master, put_text, put_uint, put_void,
+    Header, Id, UNKNOWN_SIZE, long_size, put, put_float, put_master, put_text, put_uint, put_void,
 };
 use super::element as id;
 use super::track::put_track;
@@ -152,12 +152,9 @@ impl Head {
         let elements = Elements::new(&self.bytes).map(|(header, at)| (header.id, at as u64));
         let mut out = Vec::new();
         put_master(&mut out, id::SEEK_HEAD, |out| {
-            for (found, at) in elements.chain([(id::CUES, cues_at)]) {
-                put_master(out, id::SEEK, |out| {
-                    put(out, id::SEEK_ID, &found.to_be_bytes());
-                    put_uint(out, id::SEEK_POSITION, position(at));
-                });
-            }
+            elements
+                .chain([(id::CUES, cues_at)])
+                .for_each(|(found, at)| put_seek(out, found, position(at)));
         });
         let rest = SEEK_HEAD_SLOT.saturating_sub(out.len());
         put_void(&mut out, rest);
@@ -224,6 +221,13 @@ fn front() -> Vec<u8> {
     out.extend_from_slice(&id::SEGMENT.to_be_bytes());
     out.extend_from_slice(&long_size(UNKNOWN_SIZE));
     out
+}
+
+fn put_seek(out: &mut Vec<u8>, found: Id, at: u64) {
+    put_master(out, id::SEEK, |out| {
+        put(out, id::SEEK_ID, &found.to_be_bytes());
+        put_uint(out, id::SEEK_POSITION, at);
+    });
 }
 
 fn put_info(out: &mut Vec<u8>, metadata: &Metadata) {

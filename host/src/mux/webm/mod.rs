@@ -186,3 +186,108 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::media::{Codec, Integrity, NtpTimestamp};
+
+    #[test]
+    fn nothing_is_written_before_the_first_keyframe() {
+        let mut muxer = muxer(Codec::Vp8);
+        let refused = [unit(0, false), unit(0, true)].map(|unit| AccessUnit {
+            data: Bytes::from_static(&[1, 2, 3]),
+            ..unit
+        });
+        for unit in refused {
+            assert!(matches!(muxer.write(&unit), Err(MuxError::Start(_))));
+        }
+
+        muxer.finish(Pts(90_000));
+
+        assert_eq!(muxer.poll_output(), None);
+    }
+
+    #[test]
+    fn a_cluster_ends_before_a_keyframe_and_after_a_second() {
+        let mut muxer = muxer(Codec::Vp8);
+        let cases = [
+            (0, true, 1),
+            (30_000, false, 0),
+            (89_000, false, 0),
+            (90_000, false, 1),
+            (95_000, true, 1),
+            (96_000, true, 1),
+            (900_000, false, 1),
+        ];
+        for (pts, is_keyframe, outputs) in cases {
+            muxer.write(&unit(pts, is_keyframe)).unwrap();
+
+            assert_eq!(lengths(&mut muxer).len(), outputs, "at {pts}");
+        }
+    }
+
+    #[test]
+    fn a_flush_holds_the_last_unit_back() {
+        let mut muxer = muxer(Codec::Vp8);
+        muxer.write(&unit(0, true)).unwrap();
+        lengths(&mut muxer);
+        muxer.flush();
+        assert!(lengths(&mut muxer).is_empty());
+        muxer.write(&unit(3_000, false)).unwrap();
+
+        muxer.flush();
+
+        // A cluster with its time, and one block.
+        assert_eq!(lengths(&mut muxer), [5 + 3 + 2 + 4 + KEYFRAME.len()]);
+    }
+
+    #[test]
+    fn a_huge_sequence_header_is_refused() {
+        let mut muxer = muxer(Codec::Av1);
+        let header = [
+            0x0a, 0xff, 0xff, 0x03, 0, 0, 0, 0x24, 0xc4, 0xff, 0xdf, 0, 0xbe,
+        ];
+        let data = [&header[..], &[0; 70_000]].concat().into();
+
+        let refused = muxer.write(&AccessUnit {
+            data,
+            ..unit(0, true)
+        });
+
+        assert!(matches!(refused, Err(MuxError::Start(_))));
+    }
+
+    fn lengths(muxer: &mut WebM) -> Vec<usize> {
+        std::iter::from_fn(|| muxer.poll_output())
+            .map(|output| match output {
+                Output::Append(bytes) => bytes.len(),
+                Output::PatchHead(_) => panic!("the head is patched at the end"),
+            })
+            .collect()
+    }
+
+    fn muxer(codec: Codec) -> WebM {
+        WebM::new(Metadata {
+            codec,
+            room: "room".to_owned(),
+            participant: "participant".to_owned(),
+            track: "TR_1".to_owned(),
+            started_at: NtpTimestamp(0),
+        })
+    }
+
+    fn unit(pts: u64, is_keyframe: bool) -> AccessUnit {
+        AccessUnit {
+            pts: Pts(pts),
+            is_keyframe,
+            integrity: Integrity::Whole,
+            data: Bytes::from_static(KEYFRAME),
+        }
+    }
+
+    /// The head of a VP8 keyframe of 16 × 16 pixels.
+    const KEYFRAME: &[u8] = &[0x10, 0, 0, 0x9d, 0x01, 0x2a, 16, 0, 16, 0];
+}
