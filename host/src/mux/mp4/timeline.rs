@@ -67,7 +67,8 @@ impl Timeline {
 
     /// Takes the next unit. If its time is taken or past, it gets the next free one.
     pub(super) fn push(&mut self, unit: &AccessUnit) {
-        let time = self.free_time(unit.pts.0.saturating_sub(self.origin.0));
+        let time = unit.pts.0.saturating_sub(self.origin.0).min(LATEST);
+        let time = self.free_time(time);
         self.times.insert(time);
         self.waiting.push_back(Waiting {
             time,
@@ -140,6 +141,9 @@ impl Waiting {
 /// How long the only unit of a track lasts: 1/30 s.
 const FIRST_DURATION: u64 = 3_000;
 
+/// No recording lasts three million years; room is left for times that move behind it.
+const LATEST: u64 = u64::MAX / 2;
+
 #[cfg(test)]
 mod tests {
     use crate::media::Integrity;
@@ -167,6 +171,14 @@ mod tests {
 
         let times: Vec<u64> = samples.iter().map(|s| s.decode_time).collect();
         assert_eq!(times, [0, 3_000, 3_001, 3_002, 6_000]);
+    }
+
+    #[test]
+    fn a_time_beyond_any_recording_does_no_harm() {
+        let samples = timed(0, &[0, u64::MAX, u64::MAX, 1], u64::MAX);
+
+        let times: Vec<u64> = samples.iter().map(|s| s.decode_time).collect();
+        assert_eq!(times, [0, LATEST, LATEST + 1, LATEST + 2]);
     }
 
     #[test]
