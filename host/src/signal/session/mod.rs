@@ -97,7 +97,7 @@ impl Default for Settings {
     }
 }
 
-/// A participant that receives. See the [module](self) for its states.
+/// A participant that receives: joins, subscribes, negotiates, and comes back when it is cut off.
 ///
 /// After each [`Session::handle_input`] and [`Session::handle_timeout`], take all outputs, then wait
 /// for the next input or for [`Session::poll_timeout`], whichever comes first.

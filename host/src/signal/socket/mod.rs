@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HeaderValue};
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
@@ -78,8 +78,7 @@ impl Socket {
                     return Ok(message.unwrap_or_else(ServerMessage::Unreadable));
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    let frame = frame.map(|frame| format!(" ({frame})"));
-                    return Err(SocketError::Closed(frame.unwrap_or_default()));
+                    return Err(SocketError::Closed(frame.map_or_else(String::new, told)));
                 }
                 // Pings are answered by the library; the server sends no text.
                 Some(Ok(_)) => {}
@@ -117,6 +116,15 @@ impl From<Error> for SocketError {
             }
             error => Self::Broken(error.to_string()),
         }
+    }
+}
+
+/// What a farewell says, as the end of a sentence.
+fn told(frame: CloseFrame) -> String {
+    let code = u16::from(frame.code);
+    match frame.reason.as_str() {
+        "" => format!(" ({code})"),
+        reason => format!(" ({code}: {reason})"),
     }
 }
 

@@ -19,12 +19,11 @@ proptest! {
         contract.check(&bench.outputs())?;
         for step in steps {
             let outputs = match step {
-                Step::Input(Input::Opened | Input::OpenFailed(_)) if !contract.is_opening => continue,
-                Step::Input(Input::Message(_) | Input::SocketClosed { .. }) if !contract.is_open => continue,
-                Step::Input(input) => {
+                Step::Input(input) if contract.allows(&input) => {
                     contract.note(&input);
                     bench.input(input)
                 }
+                Step::Input(_) => continue,
                 Step::Pass(duration) => bench.pass(duration),
             };
             contract.check(&outputs)?;
@@ -36,21 +35,33 @@ proptest! {
 /// What the driver relies on.
 #[derive(Debug, Default)]
 struct Contract {
-    is_opening: bool,
-    is_open: bool,
+    socket: SocketState,
     is_over: bool,
     outstanding: Option<u32>,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum SocketState {
+    #[default]
+    Closed,
+    Opening,
+    Open,
+}
+
 impl Contract {
+    /// Whether the driver could bring this at all.
+    fn allows(&self, input: &Input) -> bool {
+        match input {
+            Input::Opened | Input::OpenFailed(_) => self.socket == SocketState::Opening,
+            Input::Message(_) | Input::SocketClosed { .. } => self.socket == SocketState::Open,
+            _ => true,
+        }
+    }
+
     fn note(&mut self, input: &Input) {
         match input {
-            Input::Opened => {
-                self.is_opening = false;
-                self.is_open = true;
-            }
-            Input::OpenFailed(_) => self.is_opening = false,
-            Input::SocketClosed { .. } => self.is_open = false,
+            Input::Opened => self.socket = SocketState::Open,
+            Input::OpenFailed(_) | Input::SocketClosed { .. } => self.socket = SocketState::Closed,
             Input::Answer { offer, .. } if self.outstanding == Some(*offer) => {
                 self.outstanding = None;
             }
@@ -63,17 +74,23 @@ impl Contract {
             prop_assert!(!self.is_over, "after the end: {output:?}");
             match output {
                 Output::Open(_) => {
-                    prop_assert!(!self.is_opening && !self.is_open, "a second socket");
-                    self.is_opening = true;
+                    prop_assert_eq!(self.socket, SocketState::Closed, "a second socket");
+                    self.socket = SocketState::Opening;
                 }
                 Output::CloseSocket => {
-                    self.is_opening = false;
-                    self.is_open = false;
+                    self.socket = SocketState::Closed;
                     self.outstanding = None;
                 }
-                Output::Send(message) => prop_assert!(self.is_open, "no socket for {message:?}"),
+                Output::Send(message) => {
+                    prop_assert_eq!(
+                        self.socket,
+                        SocketState::Open,
+                        "no socket for {:?}",
+                        message
+                    )
+                }
                 Output::Offer(offer) => {
-                    prop_assert!(self.is_open);
+                    prop_assert_eq!(self.socket, SocketState::Open);
                     prop_assert_eq!(self.outstanding, None, "a second offer");
                     self.outstanding = Some(offer.id);
                 }
@@ -82,7 +99,7 @@ impl Contract {
                 Output::Candidate(_) | Output::Event(_) => {}
             }
         }
-        if !self.is_open {
+        if self.socket != SocketState::Open {
             self.outstanding = None;
         }
         Ok(())

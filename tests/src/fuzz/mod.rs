@@ -1,5 +1,7 @@
 //! Entries for fuzzers and property tests: bytes in, a panic where a promise is broken.
 
+mod signal;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -10,6 +12,8 @@ use trackmill::rtp::{Receiver, StreamDescription};
 use trackmill::srtp::{DtlsRole, Keys, Profile};
 
 use crate::file::Growing;
+
+pub use signal::{sdp, signal_message};
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the
 /// right keys but no manners would send. The same `data` does the same.
