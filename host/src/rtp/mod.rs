@@ -15,6 +15,7 @@ mod stream;
 mod media_clock;
 mod reception;
 mod nack;
+mod keyframe;
 mod rtcp;
 mod statistics;
 pub mod jitter_buffer;
