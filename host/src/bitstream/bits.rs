@@ -104,7 +104,7 @@ mod tests {
         let mut reader = BitReader::new(&[0b1010_0101, 0b1100_0011]);
 
         assert_eq!(reader.byte(3), Some(0b101));
-        assert_eq!(reader.bits(7), Some(0b0_0101_11));
+        assert_eq!(reader.bits(7), Some(0b001_0111));
         assert_eq!(reader.skip(5), Some(()));
         assert_eq!(reader.bit(), Some(true));
         assert_eq!(reader.skip(0), Some(()));

@@ -422,10 +422,10 @@ mod tests {
     fn a_parameter_set_cut_short_is_refused_or_has_its_size() {
         for (hex, size, ..) in SETS {
             let nal = bytes(hex);
-            for length in 0..nal.len() {
-                if let Some(set) = SequenceParameterSet::parse(&nal[..length]) {
-                    assert_eq!([set.width, set.height], size, "{hex} {length}");
-                }
+            let cut =
+                (0..nal.len()).filter_map(|length| SequenceParameterSet::parse(&nal[..length]));
+            for set in cut {
+                assert_eq!([set.width, set.height], size, "{hex}");
             }
         }
     }
@@ -459,9 +459,9 @@ mod tests {
     }
 
     fn bytes(hex: &str) -> Vec<u8> {
-        (0..hex.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal"))
+        let digits = hex.as_bytes().chunks(2).map(str::from_utf8);
+        digits
+            .map(|digits| u8::from_str_radix(digits.expect("ASCII"), 16).expect("hexadecimal"))
             .collect()
     }
 }

@@ -155,3 +155,45 @@ impl<F: Format> Depacketizer for Assembler<F> {
         self.close();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::depacketize::testing::{Packets, run};
+    use crate::media::Codec;
+
+    #[test]
+    fn a_unit_of_more_than_8_mib_is_refused_once_and_dropped() {
+        for codec in [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1] {
+            let mut packets = Packets::of(codec);
+            // Begins a unit in VP8 and VP9 and means nothing in the others.
+            for _ in 0..=MAX_ACCESS_UNIT / 65_536 + 1 {
+                packets.add(0, vec![0x18; 65_536]);
+            }
+            packets.add_last(0, [0x18]);
+
+            let outcome = run(&packets);
+
+            let tells = |error: &&PayloadError| error.reason.contains("8 MiB");
+            assert_eq!(outcome.errors.iter().filter(tells).count(), 1, "{codec}");
+            assert_eq!((outcome.units.len(), outcome.skipped), (0, 1), "{codec}");
+        }
+    }
+
+    #[test]
+    fn skipped_units_are_counted_once() {
+        let mut packets = Packets::of(Codec::Vp8);
+        packets.lose().add_last(0, [0x00, 7]);
+        let mut depacketizer = crate::depacketize::for_codec(Codec::Vp8);
+
+        depacketizer.lost();
+        let pushed = depacketizer.push(packets.packet(0), Pts(0));
+
+        assert_eq!(pushed, Ok(()));
+        assert_eq!(depacketizer.pull(), None);
+        assert_eq!(
+            [depacketizer.take_skipped(), depacketizer.take_skipped()],
+            [1, 0]
+        );
+    }
+}

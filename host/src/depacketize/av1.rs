@@ -233,3 +233,166 @@ fn spatial_layer(obu: &Obu<'_>) -> u8 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::depacketize::testing::{Packets, run, summary, units};
+    use crate::media::Codec;
+
+    /// Unit headers without size.
+    const SEQUENCE: u8 = 0x08;
+    const DELIMITER: u8 = 0x10;
+    const TILES: u8 = 0x20;
+    const FRAME: u8 = 0x30;
+    const KEY: u8 = 0x10;
+    const INTER: u8 = 0x30;
+    /// A sequence header of libaom.
+    const HEADER: [u8; 11] = [0, 0, 0, 4, 0x3d, 6, 0xd4, 0xda, 0xf9, 0, 0x40];
+
+    #[test]
+    fn units_get_their_sizes_and_delimiters_go() {
+        let expected = [
+            &[SEQUENCE | HAS_SIZE, 11][..],
+            &HEADER,
+            &[FRAME | HAS_SIZE, 2, KEY, 7],
+        ];
+        let sequence = [&[SEQUENCE][..], &HEADER].concat();
+        let sized = [&[SEQUENCE | HAS_SIZE, 11][..], &HEADER].concat();
+        let payloads = [
+            [&[0x28, 12][..], &sequence, &[FRAME, KEY, 7]].concat(),
+            [&[0x08, 12][..], &sequence, &[3, FRAME, KEY, 7]].concat(),
+            [&[0x38, 1, DELIMITER, 13][..], &sized, &[FRAME, KEY, 7]].concat(),
+            [
+                &[0x08, 2, DELIMITER | HAS_SIZE, 0, 12][..],
+                &sequence,
+                &[3, FRAME, KEY, 7, 0],
+            ]
+            .concat(),
+        ];
+        for payload in payloads {
+            let mut packets = Packets::of(Codec::Av1);
+            packets.add_last(0, payload);
+
+            let units = units(&packets);
+
+            let expected = expected.concat();
+            assert_eq!(
+                summary(&units[0]),
+                (0, Integrity::Whole, true, &expected[..])
+            );
+        }
+    }
+
+    #[test]
+    fn a_unit_goes_on_over_packets() {
+        let mut packets = Packets::of(Codec::Av1);
+        packets.add(0, [0x50, FRAME]);
+        packets
+            .add(0, [0xd0, INTER, 1])
+            .add_last(0, [0xa0, 1, 2, TILES, 3]);
+
+        let units = units(&packets);
+
+        let expected = [FRAME | HAS_SIZE, 3, INTER, 1, 2, TILES | HAS_SIZE, 1, 3];
+        assert_eq!(
+            summary(&units[0]),
+            (0, Integrity::Whole, false, &expected[..])
+        );
+    }
+
+    #[test]
+    fn the_layers_in_a_unit_header_are_kept() {
+        let mut packets = Packets::of(Codec::Av1);
+        packets.add_last(0, [0x10, FRAME | HAS_EXTENSION, 0x28, INTER, 1]);
+
+        let units = units(&packets);
+
+        let header = FRAME | HAS_EXTENSION | HAS_SIZE;
+        assert_eq!(&units[0].data[..], [header, 0x28, 2, INTER, 1]);
+    }
+
+    #[test]
+    fn a_temporal_unit_without_its_beginning_is_skipped() {
+        let mut packets = Packets::of(Codec::Av1);
+        packets.lose().add_last(0, [0x90, 1, 2]);
+        packets.lose().add_last(1, [0x10, TILES, 2]);
+        packets.lose().add_last(2, [0x10, FRAME, INTER]);
+        packets
+            .lose()
+            .add_last(3, [0x10, FRAME | HAS_EXTENSION, 0x28, INTER]);
+        packets.lose().add_last(4, [0x10, FRAME, KEY]);
+
+        let outcome = run(&packets);
+
+        assert_eq!((outcome.skipped, outcome.errors.len()), (2, 0));
+        let found: Vec<_> = outcome
+            .units
+            .iter()
+            .map(|unit| (unit.pts.0, unit.integrity))
+            .collect();
+        let expected = [
+            (2, Integrity::Whole),
+            (3, Integrity::Damaged),
+            (4, Integrity::Damaged),
+        ];
+        assert_eq!(found, expected);
+        assert!(outcome.units.iter().all(|unit| !unit.is_keyframe));
+    }
+
+    #[test]
+    fn a_hole_leaves_the_units_in_front_of_it() {
+        let mut packets = Packets::of(Codec::Av1);
+        packets
+            .add(0, [0x60, 3, FRAME, INTER, 1, TILES, 2])
+            .lose()
+            .add_last(0, [0x90, 3]);
+        packets
+            .add(1, [0x50, FRAME, INTER])
+            .lose()
+            .add_last(2, [0x10, FRAME, INTER]);
+        packets
+            .add(3, [0x50, FRAME, INTER])
+            .add_last(4, [0x10, FRAME, INTER]);
+
+        let outcome = run(&packets);
+
+        assert_eq!(outcome.skipped, 2);
+        let found: Vec<_> = outcome.units.iter().map(summary).collect();
+        let inter = [FRAME | HAS_SIZE, 1, INTER];
+        let expected: [(u64, Integrity, bool, &[u8]); 3] = [
+            (
+                0,
+                Integrity::Damaged,
+                false,
+                &[FRAME | HAS_SIZE, 2, INTER, 1],
+            ),
+            (2, Integrity::Whole, false, &inter),
+            (4, Integrity::Whole, false, &inter),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn elements_that_do_not_fit_are_refused() {
+        let cases: [&[u8]; 5] = [
+            &[0x00, 5, FRAME],
+            &[0x20, 5, FRAME],
+            &[0x20, 0x80],
+            &[0x10, FRAME | HAS_SIZE, 9, 1],
+            &[0x10, FRAME | HAS_SIZE, 1, INTER, 1],
+        ];
+        for payload in cases {
+            let mut packets = Packets::of(Codec::Av1);
+            packets.add_last(0, payload);
+
+            let outcome = run(&packets);
+
+            assert_eq!(
+                (outcome.errors.len(), outcome.skipped),
+                (1, 1),
+                "{payload:02x?}"
+            );
+        }
+    }
+}

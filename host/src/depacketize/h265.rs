@@ -93,3 +93,111 @@ fn role_of(nal: &[u8]) -> Role {
 
 const AGGREGATION: u8 = 48;
 const FRAGMENT: u8 = 49;
+
+#[cfg(test)]
+mod tests {
+    use crate::bitstream::nal::units as nals;
+    use crate::depacketize::testing::{Packets, run, units};
+    use crate::media::{Codec, Integrity};
+
+    const VPS: &[u8] = &[0x40, 0x01, 0x0c, 0x01];
+    const SPS: &[u8] = &[
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x3c, 0xa0, 0x0a,
+    ];
+    const PPS: &[u8] = &[0x44, 0x01, 0xc1, 0x72];
+    const IDR: &[u8] = &[0x28, 0x01, 0xaf, 0x08, 0x58];
+    const SLICE: &[u8] = &[0x02, 0x01, 0xd0, 0x19];
+
+    #[test]
+    fn single_units_aggregates_and_fragments_make_the_same_picture() {
+        let mut packets = Packets::of(Codec::H265);
+        packets.add(0, VPS).add(0, SPS).add(0, PPS).add_last(0, IDR);
+        packets.add_last(1, aggregate(&[VPS, SPS, PPS, IDR]));
+        packets
+            .add(2, aggregate(&[VPS, SPS, PPS]))
+            .add(2, [0x62, 0x01, 0x94, 0xaf]);
+        packets
+            .add(2, [0x62, 0x01, 0x14, 0x08])
+            .add_last(2, [0x62, 0x01, 0x54, 0x58]);
+
+        let units = units(&packets);
+
+        assert_eq!(units.len(), 3);
+        for unit in units {
+            assert!(unit.is_keyframe && unit.integrity == Integrity::Whole);
+            assert_eq!(nals(&unit.data).collect::<Vec<_>>(), [VPS, SPS, PPS, IDR]);
+        }
+    }
+
+    #[test]
+    fn a_keyframe_gets_the_parameter_sets_that_came_before() {
+        let mut packets = Packets::of(Codec::H265);
+        packets
+            .add_last(0, IDR)
+            .add_last(1, aggregate(&[VPS, SPS, PPS]))
+            .add_last(2, IDR);
+        packets
+            .add_last(3, SLICE)
+            .add_last(4, aggregate(&[SPS, PPS, IDR]));
+
+        let units = units(&packets);
+
+        let keyframes: Vec<_> = units.iter().map(|unit| unit.is_keyframe).collect();
+        assert_eq!(keyframes, [false, true, false, true]);
+        assert_eq!(
+            nals(&units[1].data).collect::<Vec<_>>(),
+            [VPS, SPS, PPS, IDR]
+        );
+        assert_eq!(nals(&units[3].data).next(), Some(VPS));
+    }
+
+    #[test]
+    fn fragments_around_a_hole_go() {
+        let mut packets = Packets::of(Codec::H265);
+        packets
+            .add(0, SLICE)
+            .add(0, [0x62, 0x01, 0x81, 0xaf])
+            .lose();
+        packets.add_last(0, [0x62, 0x01, 0x41, 0x08]);
+        packets.lose().add_last(1, [0x62, 0x01, 0x41, 0x08]);
+
+        let outcome = run(&packets);
+
+        assert_eq!((outcome.units.len(), outcome.skipped), (1, 1));
+        assert_eq!(outcome.units[0].integrity, Integrity::Damaged);
+        assert_eq!(nals(&outcome.units[0].data).collect::<Vec<_>>(), [SLICE]);
+    }
+
+    #[test]
+    fn what_the_format_does_not_allow_is_refused() {
+        let cases: [&[u8]; 5] = [
+            &[1],
+            &[0x62, 1],
+            &[0x64, 1, 2],
+            &[0x60, 1, 0, 0],
+            &[0x60, 1, 0, 9, 1],
+        ];
+        for payload in cases {
+            let mut packets = Packets::of(Codec::H265);
+            packets.add_last(0, payload).add_last(1, SLICE);
+
+            let outcome = run(&packets);
+
+            assert_eq!(
+                (outcome.errors.len(), outcome.units.len()),
+                (1, 1),
+                "{payload:02x?}"
+            );
+        }
+    }
+
+    fn aggregate(nals: &[&[u8]]) -> Vec<u8> {
+        let mut payload = vec![0x60, 0x01];
+        for nal in nals {
+            payload.extend([0, u8::try_from(nal.len()).unwrap()]);
+            payload.extend_from_slice(nal);
+        }
+        payload
+    }
+}

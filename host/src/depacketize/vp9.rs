@@ -192,3 +192,126 @@ const FLEXIBLE: u8 = 0x10;
 const BEGIN: u8 = 0x08;
 const END: u8 = 0x04;
 const SCALABILITY: u8 = 0x02;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bitstream::vp9::frames;
+    use crate::depacketize::testing::{Packets, run, summary, units};
+    use crate::media::Codec;
+
+    const KEY: [u8; 10] = [0x82, 0x49, 0x83, 0x42, 0x00, 0x4f, 0xf0, 0x2c, 0xf0, 0x00];
+    /// An inter frame and one more byte.
+    const INTER: [u8; 2] = [0x86, 7];
+    const WHOLE: u8 = BEGIN | END;
+
+    #[test]
+    fn every_descriptor_is_stripped() {
+        let descriptors: [&[u8]; 8] = [
+            &[WHOLE],
+            &[WHOLE | PICTURE_ID, 5],
+            &[WHOLE | PICTURE_ID, 0x85, 5],
+            &[WHOLE | LAYER, 0, 9],
+            &[WHOLE | LAYER | FLEXIBLE, 0],
+            &[WHOLE | FLEXIBLE | INTER_PICTURE, 3, 5, 6],
+            // Two layers with their sizes, and a group of two pictures with 1 and 2 references.
+            &[
+                WHOLE | SCALABILITY,
+                0x38,
+                1,
+                2,
+                3,
+                4,
+                5,
+                6,
+                7,
+                8,
+                2,
+                0x04,
+                1,
+                0x08,
+                1,
+                2,
+            ],
+            &[0xfe, 0x85, 5, 0x00, 1, 3, 2, 0x00],
+        ];
+        for descriptor in descriptors {
+            let mut packets = Packets::of(Codec::Vp9);
+            packets.add_last(0, [descriptor, &KEY].concat());
+
+            let units = units(&packets);
+
+            let expected = (0, Integrity::Whole, true, &KEY[..]);
+            assert_eq!(summary(&units[0]), expected, "{descriptor:02x?}");
+        }
+    }
+
+    #[test]
+    fn layer_frames_of_one_picture_become_one_superframe() {
+        let mut packets = Packets::of(Codec::Vp9);
+        packets.add(0, [&[WHOLE | LAYER, 0x00, 9][..], &KEY].concat());
+        packets.add(0, [&[BEGIN | LAYER, 0x03, 9][..], &INTER].concat());
+        packets.add_last(0, [END | LAYER, 0x03, 9, 8]);
+
+        let unit = units(&packets).remove(0);
+
+        assert!(unit.is_keyframe && unit.integrity == Integrity::Whole);
+        let layers = frames(&unit.data).expect("a superframe");
+        assert_eq!(layers, [&KEY[..], &[0x86, 7, 8]]);
+    }
+
+    #[test]
+    fn a_layer_frame_without_the_one_below_is_skipped_and_one_that_needs_none_is_not() {
+        let mut packets = Packets::of(Codec::Vp9);
+        packets
+            .lose()
+            .add_last(0, [&[WHOLE | LAYER, 0x03, 9][..], &INTER].concat());
+        packets
+            .lose()
+            .add_last(1, [&[WHOLE | LAYER, 0x02, 9][..], &INTER].concat());
+        packets.lose().add_last(2, [&[END][..], &INTER].concat());
+
+        let outcome = run(&packets);
+
+        assert_eq!((outcome.skipped, outcome.errors.len()), (2, 0));
+        let found: Vec<_> = outcome.units.iter().map(summary).collect();
+        assert_eq!(found, [(1, Integrity::Whole, false, &INTER[..])]);
+    }
+
+    #[test]
+    fn a_hole_leaves_the_layer_frames_in_front_of_it() {
+        let mut packets = Packets::of(Codec::Vp9);
+        packets.add(0, [&[WHOLE | LAYER, 0x00, 9][..], &KEY].concat());
+        packets.add(0, [&[BEGIN | LAYER, 0x03, 9][..], &INTER].concat());
+        packets.lose().add_last(0, [END | LAYER, 0x03, 9, 8]);
+        packets.add(1, [&[BEGIN][..], &INTER].concat());
+        packets.lose().add_last(1, [END, 9]);
+
+        let units = units(&packets);
+
+        let found: Vec<_> = units.iter().map(summary).collect();
+        let expected: [(u64, Integrity, bool, &[u8]); 2] = [
+            (0, Integrity::Damaged, true, &KEY),
+            (1, Integrity::Damaged, false, &INTER),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn nine_layer_frames_and_descriptors_without_data_are_refused() {
+        let mut packets = Packets::of(Codec::Vp9);
+        for _ in 0..9 {
+            packets.add(0, [&[WHOLE][..], &INTER].concat());
+        }
+        packets.add_last(1, [WHOLE | FLEXIBLE | INTER_PICTURE, 3, 3, 3, 0x86]);
+        packets.add_last(2, [WHOLE | SCALABILITY, 0x10, 1, 2, 3]);
+        packets.add_last(3, [WHOLE]);
+
+        let outcome = run(&packets);
+
+        assert_eq!((outcome.errors.len(), outcome.skipped), (4, 3));
+        let unit = &outcome.units[0];
+        assert_eq!(unit.integrity, Integrity::Damaged);
+        assert_eq!(frames(&unit.data).map(|frames| frames.len()), Some(8));
+    }
+}
