@@ -9,6 +9,7 @@
 pub mod media;
 pub mod network;
 pub mod publisher;
+pub mod room;
 mod clock;
 pub mod sfu;
 pub mod simulation;

@@ -154,9 +154,12 @@ impl Peer {
 
     /// Takes one datagram from the socket.
     pub(crate) fn handle_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
-        let datagram = (Protocol::Udp, bytes);
-        self.transport
-            .handle_datagram(datagram, from, self.local, now);
+        let datagram = Datagram {
+            protocol: Protocol::Udp,
+            remote: from,
+            bytes: bytes.to_vec(),
+        };
+        self.transport.handle_datagram(&datagram, self.local, now);
         self.notice();
     }
 

@@ -282,7 +282,7 @@ impl Session {
     fn flush(&mut self) {
         while let Some(datagram) = self.peer.poll_datagram() {
             // A full socket buffer loses the packet, as a network would; the server asks again.
-            if let Err(error) = self.socket.try_send_to(&datagram.bytes, datagram.to) {
+            if let Err(error) = self.socket.try_send_to(&datagram.bytes, datagram.remote) {
                 tracing::debug!(%error, "A datagram was not sent.");
             }
         }

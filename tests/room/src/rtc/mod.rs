@@ -6,4 +6,5 @@ mod transport;
 
 pub(crate) use codecs::{payload_types, register};
 pub(crate) use dtls::provider;
-pub(crate) use transport::{Datagram, Transport};
+pub use transport::Datagram;
+pub(crate) use transport::Transport;

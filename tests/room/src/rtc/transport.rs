@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
-/// A datagram that has to leave.
+/// A datagram to or from the other end of a peer connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Datagram {
-    pub(crate) protocol: Protocol,
-    pub(crate) to: SocketAddr,
-    pub(crate) bytes: Vec<u8>,
+pub struct Datagram {
+    /// UDP, or TCP with the framing of RFC 4571, whose length field is not part of the bytes.
+    pub protocol: Protocol,
+    /// Address of the other end.
+    pub remote: SocketAddr,
+    /// The content.
+    pub bytes: Vec<u8>,
 }
 
 /// ICE, DTLS, SRTP and SCTP of one peer connection on one UDP address.
@@ -63,15 +66,13 @@ impl Transport {
     }
 
     /// Takes one datagram that arrived on `local`. Bytes that are no WebRTC are ignored.
-    pub(crate) fn handle_datagram(
-        &mut self,
-        datagram: (Protocol, &[u8]),
-        from: SocketAddr,
-        local: SocketAddr,
-        now: Instant,
-    ) {
-        let (protocol, bytes) = datagram;
-        if let Ok(receive) = Receive::new(protocol, from, local, bytes) {
+    pub(crate) fn handle_datagram(&mut self, datagram: &Datagram, local: SocketAddr, now: Instant) {
+        let Datagram {
+            protocol,
+            remote,
+            bytes,
+        } = datagram;
+        if let Ok(receive) = Receive::new(*protocol, *remote, local, bytes) {
             self.handle(Input::Receive(now, receive));
         }
     }
@@ -116,7 +117,7 @@ impl Transport {
                 }
                 Ok(Output::Transmit(transmit)) => self.datagrams.push_back(Datagram {
                     protocol: transmit.proto,
-                    to: transmit.destination,
+                    remote: transmit.destination,
                     bytes: transmit.contents.into(),
                 }),
                 Ok(Output::Event(event)) => self.events.push_back(event),

@@ -4,98 +4,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use str0m::channel::{ChannelConfig, Reliability};
 use str0m::crypto::Fingerprint;
 use str0m::media::{MediaKind, Mid};
-use str0m::net::Protocol;
-use str0m::rtp::rtcp::Rtcp;
-use str0m::rtp::{RawPacket, Ssrc};
-use str0m::{Candidate, Event, IceConnectionState, IceCreds, RtcConfig};
+use str0m::rtp::Ssrc;
+use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::answer::Answer;
+use super::interface::{OutgoingTrack, SfuConfig, SfuError, SfuOutput};
 use super::offer::{self, Line, Offer, Session, SocketCandidate, Stream};
 use super::sender::{Repair, Sender};
-use crate::media::{Codec, MediaPacket};
+use crate::media::MediaPacket;
 use crate::publisher::TrackSid;
 use crate::random::Random;
-use crate::rtc::{Transport, provider, register};
-
-/// How a subscriber's peer connection is set up.
-#[derive(Debug, Clone)]
-pub struct SfuConfig {
-    /// The UDP address at which the server receives.
-    pub udp: SocketAddr,
-    /// The TCP address at which the server waits to be called, for ICE-TCP.
-    pub tcp: Option<SocketAddr>,
-    /// Decides SSRCs, sequence numbers, timestamps and credentials.
-    pub seed: u64,
-}
-
-/// A track to send to the subscriber.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutgoingTrack {
-    /// The track's id, second part of `a=msid`.
-    pub sid: TrackSid,
-    /// The publishing participant's id, `PA_…`; the first part of `a=msid` begins with it.
-    pub participant_sid: String,
-    /// The codec that will be sent.
-    pub codec: Codec,
-}
-
-/// What comes out of a peer connection.
-#[derive(Debug)]
-pub enum SfuOutput {
-    /// A datagram to send; for TCP without the length in front.
-    Datagram {
-        /// UDP or TCP.
-        protocol: Protocol,
-        /// Where to.
-        to: SocketAddr,
-        /// What.
-        bytes: Vec<u8>,
-    },
-    /// Something happened.
-    Event(SfuEvent),
-}
-
-/// What happened on a peer connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SfuEvent {
-    /// ICE and DTLS stand; tracks that are answered are sent from here on.
-    Connected,
-    /// The state of ICE changed.
-    Ice(IceConnectionState),
-    /// A data channel is open on both sides.
-    ChannelOpen(String),
-    /// The subscriber asked for a keyframe by PLI or FIR.
-    KeyframeRequested(TrackSid),
-    /// The subscriber asked for lost packets, so many in one NACK.
-    Nacked(TrackSid, usize),
-    /// The subscriber closed the connection.
-    Closed,
-}
-
-/// Why an answer cannot be used.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum SfuError {
-    /// The answer lacks a line.
-    #[error("answer without {0}")]
-    Missing(&'static str),
-    /// The fingerprint is none.
-    #[error("answer with fingerprint {0:?}")]
-    Fingerprint(String),
-    /// An answer came without an offer.
-    #[error("answer without an offer")]
-    NotOffered,
-    /// The DTLS engine failed.
-    #[error("start DTLS: {0}")]
-    Dtls(String),
-}
+use crate::rtc::{Datagram, Transport, provider, register};
 
 /// Sends tracks to one subscriber, who receives what LiveKit would send.
 #[derive(Debug)]
 pub struct SfuPeer {
-    transport: Transport,
+    pub(super) transport: Transport,
     config: SfuConfig,
     random: Random,
     session_id: u64,
@@ -105,15 +31,15 @@ pub struct SfuPeer {
     offer_id: u32,
     offered: bool,
     lines: Vec<Line>,
-    senders: BTreeMap<TrackSid, Sender>,
-    channels: Channels,
-    connection: Connection,
-    outputs: VecDeque<SfuOutput>,
+    pub(super) senders: BTreeMap<TrackSid, Sender>,
+    pub(super) channels: Channels,
+    pub(super) connection: Connection,
+    pub(super) outputs: VecDeque<SfuOutput>,
 }
 
 /// How far the connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Connection {
+pub(super) enum Connection {
     New,
     Answered,
     Connected,
@@ -121,7 +47,7 @@ enum Connection {
 
 /// Whether the data channels were created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Channels {
+pub(super) enum Channels {
     Missing,
     Created,
 }
@@ -309,16 +235,9 @@ impl SfuPeer {
         self.write(sid, packet, Repair::Impossible, now)
     }
 
-    /// Takes one datagram that came from `from` to `to`.
-    pub fn handle_datagram(
-        &mut self,
-        (protocol, bytes): (Protocol, &[u8]),
-        from: SocketAddr,
-        to: SocketAddr,
-        now: Instant,
-    ) {
-        self.transport
-            .handle_datagram((protocol, bytes), from, to, now);
+    /// Takes one datagram that came to the address `to`.
+    pub fn handle_datagram(&mut self, datagram: &Datagram, to: SocketAddr, now: Instant) {
+        self.transport.handle_datagram(datagram, to, now);
         self.collect(now);
     }
 
@@ -415,96 +334,6 @@ impl SfuPeer {
         let mut direct = self.transport.rtc().direct_api();
         let stream = direct.stream_tx(&sender.ssrc)?;
         Some(sender.send(stream, packet, repair, now))
-    }
-
-    fn collect(&mut self, now: Instant) {
-        let mut repaired = false;
-        while let Some(event) = self.transport.poll_event() {
-            repaired |= self.notice(&event);
-        }
-        if repaired {
-            self.transport.handle_timeout(now);
-        }
-        while let Some(datagram) = self.transport.poll_datagram() {
-            self.outputs.push_back(SfuOutput::Datagram {
-                protocol: datagram.protocol,
-                to: datagram.to,
-                bytes: datagram.bytes,
-            });
-        }
-    }
-
-    /// Turns an event of the engine into ours; returns whether there is something new to send.
-    fn notice(&mut self, event: &Event) -> bool {
-        if let Some(RawPacket::RtcpRx(Rtcp::Nack(nack))) = event.as_raw_packet() {
-            return self.repair(nack);
-        }
-        match event {
-            Event::Connected => {
-                self.connection = Connection::Connected;
-                self.create_channels();
-                self.push(SfuEvent::Connected);
-                return true;
-            }
-            Event::IceConnectionStateChange(state) => self.push(SfuEvent::Ice(*state)),
-            Event::ChannelOpen(_, label) => self.push(SfuEvent::ChannelOpen(label.clone())),
-            Event::KeyframeRequest(request) => {
-                let sid = self.sid_of(|sender| sender.mid == request.mid);
-                if let Some(sid) = sid {
-                    self.push(SfuEvent::KeyframeRequested(sid));
-                }
-            }
-            Event::Closed => self.push(SfuEvent::Closed),
-            _ => {}
-        }
-        false
-    }
-
-    fn create_channels(&mut self) {
-        if self.channels == Channels::Created {
-            return;
-        }
-        self.channels = Channels::Created;
-        let mut direct = self.transport.rtc().direct_api();
-        direct.create_data_channel(ChannelConfig {
-            label: "_reliable".into(),
-            ..ChannelConfig::default()
-        });
-        direct.create_data_channel(ChannelConfig {
-            label: "_lossy".into(),
-            ordered: false,
-            reliability: Reliability::MaxRetransmits { retransmits: 0 },
-            ..ChannelConfig::default()
-        });
-    }
-
-    fn repair(&mut self, nack: &str0m::rtp::rtcp::Nack) -> bool {
-        let Some(sid) = self.sid_of(|sender| sender.ssrc == nack.ssrc) else {
-            return false;
-        };
-        let wanted = nack.reports.iter();
-        let wanted = wanted
-            .map(|entry| 1 + entry.blp.count_ones() as usize)
-            .sum();
-        self.push(SfuEvent::Nacked(sid.clone(), wanted));
-        let mut direct = self.transport.rtc().direct_api();
-        let stream = direct.stream_tx(&nack.ssrc);
-        let (Some(stream), Some(sender)) = (stream, self.senders.get_mut(&sid)) else {
-            return false;
-        };
-        sender.resend(stream, nack);
-        true
-    }
-
-    fn sid_of(&self, is_it: impl Fn(&Sender) -> bool) -> Option<TrackSid> {
-        let mut senders = self.senders.iter();
-        senders
-            .find(|(_, sender)| is_it(sender))
-            .map(|(sid, _)| sid.clone())
-    }
-
-    fn push(&mut self, event: SfuEvent) {
-        self.outputs.push_back(SfuOutput::Event(event));
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::publication::State;
 use super::subscriber::Subscriber;
-use super::{Datagram, Output, Simulation};
+use super::{Output, Simulation};
 use crate::publisher::TrackSid;
-use crate::sfu::{SfuEvent, SfuOutput};
+use crate::sfu::{Datagram, SfuEvent, SfuOutput};
 
 impl Simulation {
     /// Takes one datagram of a subscriber.
@@ -68,9 +68,7 @@ impl Simulation {
             _ => self.config.tcp,
         };
         if let (Some(subscriber), Some(to)) = (self.subscribers.get_mut(&sid), to) {
-            let content = (datagram.protocol, &datagram.bytes[..]);
-            let peer = &mut subscriber.peer;
-            peer.handle_datagram(content, datagram.remote, to, now);
+            subscriber.peer.handle_datagram(datagram, to, now);
         }
     }
 
@@ -90,27 +88,20 @@ impl Simulation {
     /// Takes the outputs of all peer connections.
     fn collect(&mut self, now: Instant) {
         let mut requested = Vec::new();
+        let mut datagrams = Vec::new();
         for subscriber in self.subscribers.values_mut() {
             while let Some(output) = subscriber.poll_output() {
                 match output {
-                    SfuOutput::Datagram {
-                        protocol,
-                        to: remote,
-                        bytes,
-                    } => {
-                        let datagram = Datagram {
-                            protocol,
-                            remote,
-                            bytes,
-                        };
-                        if is_media(&datagram.bytes) {
-                            self.downlink.send(datagram, now);
-                        } else {
-                            self.outputs.push_back(Output::Datagram(datagram));
-                        }
-                    }
+                    SfuOutput::Datagram(datagram) => datagrams.push(datagram),
                     SfuOutput::Event(event) => requested.extend(notice(subscriber, event)),
                 }
+            }
+        }
+        for datagram in datagrams {
+            if is_media(&datagram.bytes) {
+                self.downlink.send(datagram, now);
+            } else {
+                self.outputs.push_back(Output::Datagram(datagram));
             }
         }
         for sid in requested {

@@ -25,12 +25,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use livekit_protocol::signal_request;
-use str0m::net::Protocol;
 
 use crate::network::{Conditions, Network};
 use crate::publisher::{SentPacket, TrackSid};
 use crate::random::Random;
-use crate::sfu::SfuEvent;
+use crate::sfu::{Datagram, SfuEvent};
 pub use admission::{Refusal, Upgrade};
 pub use fault::{Fault, Resume, Trickle, hostile_offers};
 use publication::{Participant, Publication};
@@ -94,17 +93,6 @@ pub enum Output {
     Close(ConnectionId, Closing),
     /// A datagram; for TCP without the length in front.
     Datagram(Datagram),
-}
-
-/// A datagram to or from a subscriber.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Datagram {
-    /// UDP, or TCP with the framing of RFC 4571.
-    pub protocol: Protocol,
-    /// The subscriber's address.
-    pub remote: SocketAddr,
-    /// The content.
-    pub bytes: Vec<u8>,
 }
 
 /// What a test may want to know about a subscriber.

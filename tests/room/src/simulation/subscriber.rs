@@ -109,7 +109,9 @@ impl Subscriber {
 
     /// Takes the answer; one to an older offer is ignored.
     pub(super) fn answer(&mut self, answer: &lk::SessionDescription, now: Instant) {
-        if self.negotiation.outstanding != Some(answer.id) {
+        // Clients that do not number their answers send zero.
+        let is_current = answer.id == 0 || self.negotiation.outstanding == Some(answer.id);
+        if self.negotiation.outstanding.is_none() || !is_current {
             tracing::debug!(id = answer.id, "Answer to no offer.");
             return;
         }

@@ -12,7 +12,7 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 use trackmill_room::media::{MediaPacket, Player};
 use trackmill_room::network::{Conditions, Network};
 use trackmill_room::publisher::TrackSid;
-use trackmill_room::sfu::{OutgoingTrack, SfuConfig, SfuEvent, SfuOutput, SfuPeer};
+use trackmill_room::sfu::{Datagram, OutgoingTrack, SfuConfig, SfuEvent, SfuOutput, SfuPeer};
 
 /// A packet as the subscriber got it.
 #[derive(Debug, Clone)]
@@ -256,15 +256,19 @@ impl Pair {
 
     fn step(&mut self) {
         while let Some(bytes) = self.up.receive(self.now) {
-            let datagram = (Protocol::Udp, &bytes[..]);
-            self.sfu.handle_datagram(datagram, CLIENT, SERVER, self.now);
+            let datagram = Datagram {
+                protocol: Protocol::Udp,
+                remote: CLIENT,
+                bytes,
+            };
+            self.sfu.handle_datagram(&datagram, SERVER, self.now);
         }
         if self.sfu.poll_timeout() <= self.now {
             self.sfu.handle_timeout(self.now);
         }
         while let Some(output) = self.sfu.poll_output() {
             match output {
-                SfuOutput::Datagram { bytes, .. } => self.down.send(bytes, self.now),
+                SfuOutput::Datagram(datagram) => self.down.send(datagram.bytes, self.now),
                 SfuOutput::Event(event) => self.events.push(event),
             }
         }
