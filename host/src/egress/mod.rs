@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use files::{File, Track};
-pub use writer::{Outcome, Writer};
+pub use writer::{Failure, Outcome, Writer};
 
 use crate::pipeline::{self, Pipeline, Progress};
 use crate::rtc::Consumer;

@@ -27,6 +27,7 @@ pub(super) struct Connection {
     subscriptions: BTreeMap<SubscriptionId, Subscription>,
     /// What the session knows to be there: only that can be subscribed to.
     published: BTreeSet<TrackSid>,
+    is_leaving: bool,
 }
 
 /// What a room asks of a connection.
@@ -78,6 +79,7 @@ impl Connection {
             events,
             subscriptions: BTreeMap::new(),
             published: BTreeSet::new(),
+            is_leaving: false,
         }
     }
 
@@ -97,12 +99,10 @@ impl Connection {
         tokio::select! {
             input = self.link.next() => self.input(input),
             Some(event) = self.peer_events.recv() => self.peer_event(event).await,
-            request = self.requests.recv(), if !self.requests.is_closed() || !self.requests.is_empty() => {
-                match request {
-                    Some(request) => self.request(request),
-                    None => self.leave(),
-                }
-            }
+            request = self.requests.recv(), if !self.is_leaving => match request {
+                Some(request) => self.request(request),
+                None => self.leave(),
+            },
             () = at(deadline) => self.session.handle_timeout(clock::now()),
         }
     }
@@ -258,7 +258,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
-        self.requests.close();
+        self.is_leaving = true;
         self.input(Input::Leave);
     }
 

@@ -3,7 +3,9 @@
 mod args;
 mod follow;
 mod progress;
+mod results;
 mod run;
+mod stop;
 
 pub use args::Args;
 
