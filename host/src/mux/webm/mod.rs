@@ -1,6 +1,6 @@
 //! VP8, VP9, AV1 or Opus → WebM, [RFC 9559](https://www.rfc-editor.org/rfc/rfc9559).
 //!
-//! A [head](head) of fixed size, then clusters of known size, one a keyframe or a second
+//! A head of fixed size, then clusters of known size, one a keyframe or a second
 //! (media.md W1). At the end the head is written again, with the duration and the cues.
 //!
 //! Each block has its own time, so a gap needs no filling: it lengthens the block before it.
@@ -257,7 +257,8 @@ mod tests {
             ..unit(0, true)
         });
 
-        assert!(matches!(refused, Err(MuxError::Start(_))));
+        let too_large = MuxError::Start("its sequence header is too large");
+        assert_eq!(refused, Err(too_large));
     }
 
     fn lengths(muxer: &mut WebM) -> Vec<usize> {
