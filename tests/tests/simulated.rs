@@ -1,1 +1,3 @@
 //! What can be proved without a server: files, captures, virtual time. One module a subject.
+
+mod sink;
