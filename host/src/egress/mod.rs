@@ -1,1 +1,3 @@
 //! One recording: its life, its manifest, its tasks.
+
+pub mod manifest;
