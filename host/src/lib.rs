@@ -17,6 +17,7 @@
 //! path). `ARCHITECTURE.md` has the invariants.
 
 pub mod media;
+pub mod clock;
 
 // The data path.
 pub mod signal;

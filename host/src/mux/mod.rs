@@ -4,10 +4,19 @@
 //! file. A file that got only a prefix of them (a killed process) plays up to the last
 //! [`flush`](Muxer::flush), and [`recover`](recovery) makes it whole.
 
+pub mod mp4;
+pub mod ogg;
+pub mod wav;
+pub mod webm;
 pub mod recovery;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
+use self::mp4::Mp4Muxer;
+use self::ogg::Ogg;
+use self::wav::Wav;
+use self::webm::WebM;
 use crate::media::{AccessUnit, Codec, NtpTimestamp, Pts};
 
 /// Writes one track into one file.
@@ -98,4 +107,35 @@ pub enum MuxError {
     /// The container has no place for such a unit.
     #[error("the access unit cannot be stored: {0}")]
     Unit(&'static str),
+}
+
+/// The muxer of a container.
+pub fn for_codec(container: Container, metadata: Metadata) -> Box<dyn Muxer> {
+    match container {
+        Container::Ogg => Box::new(Ogg::new(&metadata)),
+        Container::Mp4 => Box::new(Mp4Muxer::new(metadata)),
+        Container::WebM => Box::new(WebM::new(metadata)),
+        Container::Wav => Box::new(Wav::new(&metadata)),
+    }
+}
+
+/// The wall-clock time of `Pts(0)` as calendars print it: `2026-03-14T15:09:26.535Z`.
+fn date(metadata: &Metadata) -> String {
+    let nanos = metadata.started_at.unix_nanos();
+    let time = Timestamp::from_nanosecond(nanos.into()).unwrap_or_default();
+    format!("{time:.3}")
+}
+
+/// Cuts a name that its user made very long, so that headers keep their bounds.
+fn shorten(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MAX_NAME))
+        .unwrap_or_default()
+}
+
+const MAX_NAME: usize = 4 << 10;
+
+/// A number that tells one track from another, for containers that want one.
+fn fingerprint(metadata: &Metadata) -> u32 {
+    let track = ogg::crc::update(0, metadata.track.as_bytes());
+    ogg::crc::update(track, &metadata.started_at.0.to_be_bytes())
 }

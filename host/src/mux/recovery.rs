@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::Output;
+use super::{Output, mp4, ogg, wav, webm};
 
 /// A file to repair, read at random.
 pub trait Source {
@@ -38,6 +38,16 @@ impl Source for [u8] {
     }
 }
 
+impl<S: Source + ?Sized> Source for &S {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        (**self).read_at(offset, buffer)
+    }
+}
+
 /// How to make a file whole: cut it to `keep` bytes, then carry out `outputs` in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repair {
@@ -63,4 +73,136 @@ pub enum RepairError {
     /// The file cannot be read.
     #[error("cannot read the file")]
     Read(#[from] io::Error),
+}
+
+/// Finds out how to make a file whole, whichever of our containers it is.
+///
+/// # Errors
+/// The file is none of ours, holds nothing that plays, or cannot be read.
+pub fn repair(source: &dyn Source) -> Result<Repair, RepairError> {
+    let mut window = Window::new(source, MAGIC);
+    let head = window.up_to(0, MAGIC)?;
+    if ogg::is_ogg(head) {
+        ogg::recover(source)
+    } else if mp4::is_mp4(head) {
+        mp4::recover(source)
+    } else if webm::is_webm(head) {
+        webm::recover(source)
+    } else if wav::is_wav(head) {
+        wav::recover(source)
+    } else {
+        Err(RepairError::UnknownFormat)
+    }
+}
+
+/// Every container says what it is within so many bytes.
+const MAGIC: usize = 16;
+
+/// Reads a [`Source`] forwards in blocks.
+pub(super) struct Window<'a> {
+    source: &'a dyn Source,
+    len: u64,
+    block: usize,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Window<'a> {
+    /// Reads `block` bytes at a time, or more where more are asked for.
+    pub(super) fn new(source: &'a dyn Source, block: usize) -> Self {
+        Self {
+            source,
+            len: source.len(),
+            block,
+            start: 0,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// The `len` bytes from `offset` on; `None` if the file ends before. The caller bounds `len`:
+    /// as many are allocated.
+    pub(super) fn at(&mut self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        let end = offset.checked_add(len as u64);
+        if end.is_none_or(|end| end > self.len) {
+            return Ok(None);
+        }
+        if self.find(offset, len).is_none() {
+            self.fill(offset, len)?;
+        }
+        Ok(self.find(offset, len))
+    }
+
+    /// As [`Window::at`], but fewer bytes where the file ends before.
+    pub(super) fn up_to(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let rest = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let found = self.at(offset, len.min(rest))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// As [`Window::at`], for a number of bytes that is known beforehand.
+    pub(super) fn array<const N: usize>(&mut self, offset: u64) -> io::Result<Option<[u8; N]>> {
+        let bytes = self.at(offset, N)?;
+        Ok(bytes.and_then(|bytes| bytes.first_chunk().copied()))
+    }
+
+    fn find(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let skip = usize::try_from(offset.checked_sub(self.start)?).ok()?;
+        self.bytes.get(skip..skip.checked_add(len)?)
+    }
+
+    fn fill(&mut self, offset: u64, len: usize) -> io::Result<()> {
+        let rest = usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX);
+        self.bytes.clear();
+        self.bytes.resize(self.block.max(len).min(rest), 0);
+        self.start = offset;
+        self.source.read_at(offset, &mut self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Codec, NtpTimestamp};
+    use crate::mux::{Container, Metadata, for_codec};
+
+    #[test]
+    fn a_container_is_known_by_its_first_bytes() {
+        for (container, codec) in [(Container::Ogg, Codec::Opus), (Container::Wav, Codec::Pcmu)] {
+            let mut muxer = for_codec(container, metadata(codec));
+            let Some(Output::Append(head)) = muxer.poll_output() else {
+                panic!("a head is ready");
+            };
+
+            let found = repair(&&head[..]);
+
+            assert!(matches!(found, Err(RepairError::NothingWritten(_))));
+        }
+        for other in [&b"text"[..], b"", b"RIFF"] {
+            assert!(matches!(repair(&other), Err(RepairError::UnknownFormat)));
+        }
+    }
+
+    #[test]
+    fn a_window_reads_what_is_there_and_no_more() {
+        let file: Vec<u8> = (0..200).collect();
+        let source = file.as_slice();
+        let mut window = Window::new(&source, 64);
+
+        assert_eq!(window.at(100, 100).unwrap(), Some(&file[100..]));
+        assert_eq!(window.at(101, 100).unwrap(), None);
+        assert_eq!(window.at(u64::MAX, 1).unwrap(), None);
+        assert_eq!(window.up_to(198, 64).unwrap(), [198, 199]);
+        assert!(window.up_to(300, 64).unwrap().is_empty());
+        assert_eq!(window.array(0).unwrap(), Some([0, 1, 2]));
+    }
+
+    fn metadata(codec: Codec) -> Metadata {
+        Metadata {
+            codec,
+            room: "room".to_owned(),
+            participant: "participant".to_owned(),
+            track: "TR_1".to_owned(),
+            started_at: NtpTimestamp(0),
+        }
+    }
 }

@@ -1,9 +1,49 @@
 //! The subscriber peer connection: datagrams ⇄ ICE, DTLS, SCTP (by str0m) and our own media plane,
 //! on media workers (D2, D7).
+//!
+//! ```text
+//! control (tokio)          │ media worker (one thread a core)
+//! Workers ── open ──► PeerHandle ── commands ─► worker ─► seat ┬ socket, connection (UDP, ICE-TCP)
+//!                     PeerEvent ◄─────────────┼───────────────  ├ peer   demux ┬ str0m
+//!                          │                  │                 │              └ rtp::Receiver
+//!                          │                  │                 └ tracks ─► Consumer
+//! ```
+//!
+//! `peer`, `tracks` and what they use are pure; `seat`, `socket`, `connection` and `worker` do I/O;
+//! `handle` is what the control side sees.
+
+mod candidate;
+mod clock;
+mod command;
+mod connection;
+mod demux;
+mod dialer;
+mod dtls;
+mod engine;
+mod framing;
+mod handle;
+mod peer;
+#[cfg(test)]
+mod peer_tests;
+mod poller;
+mod seat;
+#[cfg(test)]
+mod sfu;
+mod socket;
+mod timers;
+mod tracks;
+mod worker;
+#[cfg(test)]
+mod worker_tests;
 
 use std::time::Instant;
 
 use crate::rtp::{RtpPacket, SenderReport};
+
+pub use handle::{
+    ConsumerId, OfferError, OpenError, PeerEvent, PeerHandle, PeerStatistics, Settings,
+    TrackStatistics, Transport, Workers,
+};
 
 /// Who receives one subscribed track, on the media worker's own thread (D2). It must not block.
 pub trait Consumer: std::fmt::Debug + Send {
@@ -34,6 +74,8 @@ pub enum Notice {
     Muted,
     /// The publisher unmuted the track.
     Unmuted,
+    /// The track is gone, perhaps for good: the recording ends here unless packets follow.
+    Interrupted,
     /// Packets come from another stream from here on: counters and clock start anew (media.md T4).
     Restarted,
     /// No packet follows. The consumer is dropped after this.

@@ -6,9 +6,29 @@
 //! ```
 
 mod packet;
-mod sender_report;
 mod stream_description;
+mod sender_report;
+mod receiver;
+mod header;
+mod streams;
+mod stream;
+mod media_clock;
+mod reception;
+mod nack;
+mod keyframe;
+mod rtcp;
+mod statistics;
+pub mod jitter_buffer;
+pub mod injected;
+pub mod timeline;
 
+pub use jitter_buffer::JitterBuffer;
 pub use packet::RtpPacket;
+pub use receiver::Receiver;
 pub use sender_report::SenderReport;
+pub use statistics::{Dropped, StreamStatistics};
 pub use stream_description::StreamDescription;
+pub use timeline::Timeline;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+use std::time::{Duration, SystemTime};
+
+use clap::{ArgGroup, ValueEnum};
+
+use super::follow::{self, Selection};
+use crate::egress::EgressId;
+use crate::media::{ParticipantIdentity, RoomName, TrackSource};
+use crate::room::{self, Credentials};
+use crate::signal::{self, AccessToken, ApiKey, ServerUrl, ServerUrlError, TokenError};
+use crate::sink::path::{Template, TemplateError};
+
+/// Record tracks of a LiveKit room into files, untouched.
+#[derive(Clone, Debug, clap::Args)]
+#[command(group(ArgGroup::new("selection").required(true).args(["track", "participant", "all"])))]
+pub struct Args {
+    /// The LiveKit server, e.g. wss://example.livekit.cloud
+    #[arg(long, env = "LIVEKIT_URL", value_name = "URL")]
+    url: String,
+    /// The server's API key
+    #[arg(long, env = "LIVEKIT_API_KEY", value_name = "KEY")]
+    api_key: Option<String>,
+    /// The server's API secret
+    #[arg(long, env = "LIVEKIT_API_SECRET", value_name = "SECRET", hide_env_values = true)]
+    api_secret: Option<String>,
+    /// An access token, instead of key and secret
+    #[arg(long, env = "LIVEKIT_TOKEN", value_name = "JWT", hide_env_values = true)]
+    token: Option<String>,
+    /// The room; not needed with a token
+    #[arg(long, value_name = "NAME")]
+    room: Option<String>,
+    /// Record one track
+    #[arg(long, value_name = "TR_…")]
+    track: Option<String>,
+    /// Record what a participant publishes
+    #[arg(long, value_name = "IDENTITY")]
+    participant: Option<String>,
+    /// … only this source of it
+    #[arg(long, value_enum, requires = "participant")]
+    source: Option<Source>,
+    /// Record everything, also what is published later
+    #[arg(long)]
+    all: bool,
+    /// Where files go: a path with {room_name}, {room_id}, {track_id}, {track_type}, {track_source},
+    /// {publisher_identity}, {time}, {utc}; the codec gives the extension
+    #[arg(long, short, value_name = "TEMPLATE", default_value = "{track_id}-{time}")]
+    output: String,
+    /// Stop after this long, from the first packet, e.g. 90s, 30m, 1h30m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    duration: Option<Duration>,
+    /// How long to wait for the first track
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    wait: Duration,
+    /// Print the manifest of each file on standard output at the end, one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What a track shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Source {
+    Microphone,
+    Camera,
+    ScreenShare,
+    ScreenShareAudio,
+}
+
+/// What is to be done: arguments that make sense.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) room: room::Config,
+    pub(super) selection: Selection,
+    pub(super) follow: follow::Settings,
+    pub(super) output: Template,
+    pub(super) report: Report,
+}
+
+/// What the user wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) progress: bool,
+    pub(super) json: bool,
+}
+
+/// Arguments that make no sense together, or of which one cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum UsageError {
+    #[error(transparent)]
+    Url(#[from] ServerUrlError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Output(#[from] TemplateError),
+    #[error("the argument '{0}' is missing: give {0} or set {1}, or give --token")]
+    Missing(&'static str, &'static str),
+    #[error("the argument '--room' is missing: name the room to record")]
+    MissingRoom,
+    #[error("the token is for room {token}, not for {asked}")]
+    OtherRoom { token: RoomName, asked: String },
+}
+
+impl Args {
+    /// Reads the arguments; `now` tells whether a token has expired.
+    pub(super) fn job(self, now: SystemTime) -> Result<Job, UsageError> {
+        Ok(Job {
+            room: room::Config {
+                url: ServerUrl::parse(&self.url)?,
+                credentials: self.credentials(now)?,
+                signal: signal::Settings::default(),
+            },
+            follow: follow::Settings {
+                wait: self.wait,
+                duration: self.duration,
+                return_window: RETURN_WINDOW,
+            },
+            output: self.output.parse()?,
+            report: Report {
+                progress: !self.quiet,
+                json: self.json,
+            },
+            selection: self.selection(),
+        })
+    }
+
+    fn credentials(&self, now: SystemTime) -> Result<Credentials, UsageError> {
+        if let Some(token) = &self.token {
+            let token = AccessToken::from(token.clone());
+            let claims = token.claims()?;
+            claims.check(now)?;
+            if let Some(asked) = self.room.clone().filter(|room| *room != *claims.room.as_str()) {
+                let token = claims.room;
+                return Err(UsageError::OtherRoom { token, asked });
+            }
+            return Ok(Credentials::Token(token));
+        }
+        let missing = UsageError::Missing;
+        let key = self.api_key.clone();
+        let secret = self.api_secret.clone();
+        let key = ApiKey {
+            key: key.ok_or_else(|| missing("--api-key", "LIVEKIT_API_KEY"))?,
+            secret: secret.ok_or_else(|| missing("--api-secret", "LIVEKIT_API_SECRET"))?,
+        };
+        let room = self.room.clone().filter(|room| !room.is_empty());
+        Ok(Credentials::Key {
+            key,
+            room: room.ok_or(UsageError::MissingRoom)?.into(),
+            identity: EgressId::random().as_str().into(),
+        })
+    }
+
+    fn selection(self) -> Selection {
+        match (self.track, self.participant) {
+            (Some(track), _) => Selection::Track(track.into()),
+            (None, Some(identity)) => Selection::Participant {
+                identity: ParticipantIdentity::from(identity),
+                source: self.source.map(TrackSource::from),
+            },
+            (None, None) => Selection::All,
+        }
+    }
+}
+
+impl From<Source> for TrackSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Microphone => Self::Microphone,
+            Source::Camera => Self::Camera,
+            Source::ScreenShare => Self::ScreenShare,
+            Source::ScreenShareAudio => Self::ScreenShareAudio,
+        }
+    }
+}
+
+/// Reads `90s`, `1h30m`, `500ms`, or a bare number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
+    }
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a time such as 90s, 30m or 1h30m".to_owned())?;
+    Duration::try_from(span).map_err(|_| "a time cannot be negative".to_owned())
+}
+
+/// Long enough for a publisher that reconnects fully: it gives up resuming after some seconds.
+const RETURN_WINDOW: Duration = Duration::from_secs(15);

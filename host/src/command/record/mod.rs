@@ -1,0 +1,47 @@
+//! `trackmill record`: joins a room and exports its tracks to files.
+
+mod args;
+mod follow;
+mod progress;
+mod results;
+mod run;
+mod stop;
+
+pub use args::Args;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::Exit;
+use crate::clock;
+use crate::rtc::{self, Workers};
+use args::Job;
+use run::Run;
+
+/// Records until what was asked for is over.
+///
+/// # Errors
+/// The room cannot be joined, or a file cannot be written; the text says why and who has to act.
+pub async fn run(args: Args) -> anyhow::Result<Exit> {
+    let job = match args.job(clock::wall()) {
+        Ok(job) => job,
+        Err(error) => return Ok(usage(&error)),
+    };
+    Box::pin(record(job)).await
+}
+
+async fn record(job: Job) -> anyhow::Result<Exit> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let workers = Arc::new(Workers::start(threads, &rtc::Settings::default())?);
+    let run = Run::begin(job, Arc::clone(&workers)).await?;
+    let exit = Box::pin(run.to_its_end()).await;
+    // The last owner waits for the threads, which must not happen on the runtime.
+    tokio::task::spawn_blocking(move || drop(workers)).await?;
+    exit
+}
+
+#[expect(clippy::print_stderr, reason = "the user's mistake, told as clap tells its own")]
+fn usage(error: &args::UsageError) -> Exit {
+    eprintln!("error: {error}\n\nFor more information, try 'trackmill record --help'.");
+    Exit::Usage
+}

@@ -1,0 +1,273 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::args::Job;
+use super::follow::{Action, Follow, RecordingId};
+use super::progress::Display;
+use super::results::Results;
+use super::stop::StopSignals;
+use crate::clock;
+use crate::command::Exit;
+use crate::egress::{Egress, EgressId, Ending, Outcome, Plan, Status, Track};
+use crate::pipeline;
+use crate::room::{self, Room, SubscriptionId};
+use crate::rtc::{Notice, Workers};
+use crate::signal::{self, EndReason, Publication};
+use crate::sink::SyncPolicy;
+use crate::sink::path::Template;
+
+/// One run of the command: carries out what [`Follow`] plans.
+#[derive(Debug)]
+pub(super) struct Run {
+    room: Room,
+    /// Where we are; `None` before we are let in.
+    joined: Option<signal::Room>,
+    follow: Follow,
+    output: Template,
+    display: Display,
+    ticks: Option<Interval>,
+    writers: JoinSet<(RecordingId, Outcome)>,
+    subscriptions: BTreeMap<RecordingId, SubscriptionId>,
+    results: Results,
+    signals: StopSignals,
+    is_leaving: bool,
+}
+
+impl Run {
+    /// Begins to join the room.
+    pub(super) async fn begin(job: Job, workers: Arc<Workers>) -> anyhow::Result<Self> {
+        let signals = StopSignals::install()?;
+        let display = Display::new(job.report.progress);
+        let room = Room::join(job.room, workers).await?;
+        Ok(Self {
+            room,
+            joined: None,
+            follow: Follow::new(job.selection, job.follow, clock::now()),
+            output: job.output,
+            ticks: display.interval().map(ticks),
+            display,
+            writers: JoinSet::new(),
+            subscriptions: BTreeMap::new(),
+            results: Results::new(job.report.json),
+            signals,
+            is_leaving: false,
+        })
+    }
+
+    /// Records until nothing is left to be recorded.
+    pub(super) async fn to_its_end(mut self) -> anyhow::Result<Exit> {
+        while !self.is_leaving {
+            self.wait().await;
+            while let Some(action) = self.follow.poll_action() {
+                self.act(action).await;
+            }
+        }
+        self.finish().await
+    }
+
+    async fn wait(&mut self) {
+        let deadline = self.follow.poll_timeout();
+        tokio::select! {
+            Some(event) = self.room.next() => self.event(&event),
+            Some(done) = self.writers.join_next() => self.written(done),
+            name = self.signals.next() => {
+                self.display.say(&format!("{name}: finishing the files; once more ends at once"));
+                self.follow.stop(&Ending::new(Status::Complete, format!("stopped by {name}")));
+            }
+            () = tick(&mut self.ticks) => self.display.refresh(clock::now()),
+            () = at(deadline) => self.follow.handle_timeout(clock::now()),
+        }
+    }
+
+    fn event(&mut self, event: &room::Event) {
+        match event {
+            room::Event::FirstPacket(_) => self.follow.first_packet(clock::now()),
+            room::Event::Peer(event) => tracing::info!(?event, "Peer connection."),
+            room::Event::Signal(event) => {
+                self.note(event);
+                self.follow.handle_event(event, clock::now());
+            }
+        }
+    }
+
+    /// What the user should know of what signalling says.
+    fn note(&mut self, event: &signal::Event) {
+        match event {
+            signal::Event::Joined(joined) => {
+                tracing::info!(room = %joined.room.name, sid = %joined.room.sid, "Joined.");
+                self.joined = Some(joined.room.clone());
+            }
+            signal::Event::Reconnecting { cause, .. } => {
+                self.display.say(&format!("reconnecting: {cause}"));
+            }
+            signal::Event::Reconnected(_) => self.display.say("reconnected"),
+            signal::Event::SubscriptionFailed { track, reason } => {
+                self.display.say(&format!("{track}: {reason}"));
+            }
+            signal::Event::Ended(reason) => self.ended(reason),
+            event => tracing::debug!(?event, "Signalling."),
+        }
+    }
+
+    fn ended(&mut self, reason: &EndReason) {
+        if reason.is_expected() {
+            self.display.say(&reason.to_string());
+        } else {
+            self.results.fail(reason.to_string());
+        }
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Start(id, publication) => self.start(id, publication).await,
+            Action::Retarget(id, publication) => {
+                if let Some(subscription) = self.subscriptions.get(&id) {
+                    let subscription = *subscription;
+                    self.room
+                        .retarget(subscription, publication.sid.clone())
+                        .await;
+                    self.tell_mute(subscription, &publication).await;
+                }
+            }
+            Action::Interrupt(id) => {
+                if let Some(subscription) = self.subscriptions.get(&id) {
+                    self.room.notice(*subscription, Notice::Interrupted).await;
+                }
+            }
+            Action::End(id, ending) => {
+                self.results.ending(id, ending);
+                if let Some(subscription) = self.subscriptions.remove(&id) {
+                    self.room.unsubscribe(subscription).await;
+                }
+            }
+            Action::Refuse(publication, why) => {
+                let who = &publication.publisher.identity;
+                let text = format!("cannot record track {} of {who}: {why}", publication.sid);
+                self.results.fail(text);
+            }
+            Action::Leave => self.is_leaving = true,
+        }
+    }
+
+    async fn start(&mut self, id: RecordingId, publication: Publication) {
+        let Some(room) = self.joined.clone() else {
+            return;
+        };
+        if !self.room.has_room_for_another() {
+            let text = "a token allows one participant, which receives 50 tracks at most: \
+                        give --api-key and --api-secret to record more";
+            self.results.fail(text.to_owned());
+            return self.follow.abort(id);
+        }
+        let track = Track { room, publication };
+        let name = name(&track);
+        let publication = track.publication.clone();
+        let plan = Plan {
+            id: EgressId::random(),
+            track,
+            output: self.output.clone(),
+            sync: SyncPolicy::default(),
+            pipeline: pipeline::Settings::default(),
+        };
+        let egress = Egress::new(plan, clock::wall_clock());
+        self.display.begin(id, name, egress.progress);
+        let writer = egress.writer;
+        self.writers.spawn(async move { (id, writer.run().await) });
+        let sid = publication.sid.clone();
+        match self.room.subscribe(sid, egress.consumer).await {
+            Ok(subscription) => {
+                self.subscriptions.insert(id, subscription);
+                self.tell_mute(subscription, &publication).await;
+            }
+            Err(error) => {
+                self.results.fail(error.to_string());
+                self.follow.abort(id);
+            }
+        }
+    }
+
+    /// The events only tell of changes.
+    async fn tell_mute(&self, subscription: SubscriptionId, publication: &Publication) {
+        let notice = if publication.is_muted {
+            Notice::Muted
+        } else {
+            Notice::Unmuted
+        };
+        self.room.notice(subscription, notice).await;
+    }
+
+    fn written(&mut self, done: Result<(RecordingId, Outcome), tokio::task::JoinError>) {
+        match done {
+            Ok((id, outcome)) => {
+                if outcome.failure.is_some() {
+                    self.follow.abort(id);
+                }
+                self.display.end(id);
+                self.results.outcome(id, outcome, &self.display);
+            }
+            Err(error) => self.results.fail(format!("a task ended unexpectedly: {error}")),
+        }
+    }
+
+    /// Leaves the room and waits for the files, unless told to hurry.
+    async fn finish(mut self) -> anyhow::Result<Exit> {
+        let Self {
+            room,
+            mut writers,
+            mut signals,
+            ..
+        } = self;
+        let mut done = Vec::new();
+        let files = async {
+            room.leave().await;
+            while let Some(written) = writers.join_next().await {
+                done.push(written);
+            }
+        };
+        tokio::select! {
+            () = files => {}
+            name = signals.next() => anyhow::bail!("{name} again: files are left as they lie; make them whole by `trackmill recover`"),
+        }
+        for written in done {
+            match written {
+                Ok((id, outcome)) => {
+                    self.display.end(id);
+                    self.results.outcome(id, outcome, &self.display);
+                }
+                Err(error) => self.results.fail(format!("a task ended unexpectedly: {error}")),
+            }
+        }
+        Ok(self.results.exit(self.follow.started(), &self.display))
+    }
+}
+
+/// How a track is called on the terminal.
+fn name(track: &Track) -> String {
+    let publication = &track.publication;
+    let who = &publication.publisher.identity;
+    format!("{who} {} {}", publication.source, publication.sid)
+}
+
+fn ticks(period: std::time::Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn tick(ticks: &mut Option<Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}

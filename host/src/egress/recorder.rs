@@ -1,0 +1,116 @@
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
+
+use crate::pipeline::{Output, Pipeline};
+use crate::rtc::{Consumer, Notice};
+use crate::rtp::{RtpPacket, SenderReport};
+
+/// The media worker's half of an egress: hands packets to the pipeline, and what comes out of it to
+/// the sink's task over a bounded channel. When that is full, the rest waits in the pipeline, whose
+/// own bound drops access units and counts them (D3).
+#[derive(Debug)]
+pub(super) struct Recorder {
+    pipeline: Pipeline,
+    deliveries: mpsc::Sender<Delivery>,
+    /// A place in the channel for what is left at the end, whatever waits then.
+    last: Option<OwnedPermit<Delivery>>,
+    retry_at: Option<Instant>,
+}
+
+/// What a recorder hands to its sink's task.
+#[derive(Debug)]
+pub(super) enum Delivery {
+    /// The next thing to do.
+    Next(Output),
+    /// All that is left; nothing follows.
+    Last(Vec<Output>),
+}
+
+impl Recorder {
+    /// A recorder, and where its deliveries arrive.
+    pub(super) fn new(pipeline: Pipeline) -> (Self, mpsc::Receiver<Delivery>) {
+        let (deliveries, arrivals) = mpsc::channel(QUEUE);
+        let last = deliveries.clone().try_reserve_owned().ok();
+        let recorder = Self {
+            pipeline,
+            deliveries,
+            last,
+            retry_at: None,
+        };
+        (recorder, arrivals)
+    }
+
+    /// Hands over what the channel takes.
+    fn deliver(&mut self, now: Instant) {
+        self.retry_at = None;
+        while self.pipeline.has_output() {
+            match self.deliveries.try_reserve() {
+                Ok(place) => match self.pipeline.poll_output() {
+                    Some(output) => place.send(Delivery::Next(output)),
+                    None => break,
+                },
+                Err(TrySendError::Full(())) => {
+                    self.retry_at = Some(now + RETRY_AFTER);
+                    break;
+                }
+                // The sink has failed and says so itself; what it does not take has no use.
+                Err(TrySendError::Closed(())) => drop(self.pipeline.poll_output()),
+            }
+        }
+    }
+
+    fn finish(&mut self, now: Instant) {
+        self.pipeline.finish(now);
+        let rest = std::iter::from_fn(|| self.pipeline.poll_output()).collect();
+        if let Some(place) = self.last.take() {
+            place.send(Delivery::Last(rest));
+        }
+    }
+}
+
+impl Consumer for Recorder {
+    fn packet(&mut self, packet: RtpPacket) {
+        let now = packet.arrival;
+        self.pipeline.packet(packet);
+        if self.pipeline.has_output() {
+            self.deliver(now);
+        }
+    }
+
+    fn sender_report(&mut self, report: SenderReport) {
+        self.pipeline.sender_report(report);
+    }
+
+    fn notice(&mut self, notice: Notice, now: Instant) {
+        match notice {
+            Notice::Muted => self.pipeline.mute(now),
+            Notice::Unmuted => self.pipeline.unmute(now),
+            Notice::Interrupted => self.pipeline.interrupt(now),
+            Notice::Restarted => self.pipeline.restart(now),
+            Notice::Ended => return self.finish(now),
+        }
+        self.deliver(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        [self.pipeline.poll_timeout(), self.retry_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.pipeline.handle_timeout(now);
+        self.deliver(now);
+    }
+
+    fn take_keyframe_request(&mut self) -> bool {
+        self.pipeline.take_keyframe_request()
+    }
+}
+
+/// Deliveries that may wait for the sink: half a minute of audio pages.
+const QUEUE: usize = 32;
+/// How long to wait before a full channel is tried again.
+const RETRY_AFTER: Duration = Duration::from_millis(50);

@@ -1,0 +1,135 @@
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+use super::files::{File, Files};
+use super::recorder::Delivery;
+use super::{EgressId, Plan};
+use crate::pipeline::Output;
+use crate::sink::SinkError;
+
+/// The control side's half of an egress: writes what the recorder delivers, on threads that may
+/// block.
+#[derive(Debug)]
+pub struct Writer {
+    id: EgressId,
+    files: Files,
+    deliveries: mpsc::Receiver<Delivery>,
+}
+
+/// What a recording left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The recording.
+    pub id: EgressId,
+    /// The files that are whole.
+    pub files: Vec<File>,
+    /// Why there are no more.
+    pub failure: Option<Failure>,
+}
+
+/// Why a recording could not be written to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The sink does not take it.
+    #[error("{error}{}", left(.unfinished.as_ref()))]
+    Sink {
+        /// What it says.
+        error: SinkError,
+        /// What was written until then; it plays as it lies.
+        unfinished: Option<PathBuf>,
+    },
+    /// A bug ended it.
+    #[error("the recorder ended unexpectedly{}", left(.unfinished.as_ref()))]
+    Lost {
+        /// What was written until then; it plays as it lies.
+        unfinished: Option<PathBuf>,
+    },
+}
+
+impl Writer {
+    pub(super) fn new(plan: Plan, deliveries: mpsc::Receiver<Delivery>) -> Self {
+        Self {
+            id: plan.id.clone(),
+            files: Files::new(plan),
+            deliveries,
+        }
+    }
+
+    /// Writes until nothing follows.
+    pub async fn run(self) -> Outcome {
+        let Self {
+            id,
+            mut files,
+            mut deliveries,
+        } = self;
+        let mut batch = Vec::new();
+        while deliveries.recv_many(&mut batch, BATCH).await > 0 {
+            let (outputs, is_last) = unpack(&mut batch);
+            let written = spawn_blocking(move || {
+                let result = files.apply(outputs);
+                (files, result)
+            });
+            let Ok((returned, result)) = written.await else {
+                return Outcome::lost(id);
+            };
+            if is_last || result.is_err() {
+                return Outcome::new(id, returned, result);
+            }
+            files = returned;
+        }
+        let (files, unfinished) = files.close();
+        Outcome {
+            id,
+            files,
+            failure: Some(Failure::Lost { unfinished }),
+        }
+    }
+}
+
+impl Outcome {
+    fn new(id: EgressId, files: Files, result: Result<(), SinkError>) -> Self {
+        let (files, unfinished) = files.close();
+        let failure = result
+            .err()
+            .map(|error| Failure::Sink { error, unfinished });
+        Self { id, files, failure }
+    }
+
+    const fn lost(id: EgressId) -> Self {
+        Self {
+            id,
+            files: Vec::new(),
+            failure: Some(Failure::Lost { unfinished: None }),
+        }
+    }
+}
+
+/// The outputs of a batch, and whether it is the last one.
+fn unpack(batch: &mut Vec<Delivery>) -> (Vec<Output>, bool) {
+    let mut outputs = Vec::with_capacity(batch.len());
+    let mut is_last = false;
+    for delivery in batch.drain(..) {
+        match delivery {
+            Delivery::Next(output) => outputs.push(output),
+            Delivery::Last(rest) => {
+                outputs.extend(rest);
+                is_last = true;
+            }
+        }
+    }
+    (outputs, is_last)
+}
+
+fn left(unfinished: Option<&PathBuf>) -> String {
+    unfinished.map_or_else(String::new, |path| {
+        format!(
+            "; what was written is in {}, make it whole by `trackmill recover`",
+            path.display()
+        )
+    })
+}
+
+/// Deliveries that are written at once.
+const BATCH: usize = 64;

@@ -1,0 +1,345 @@
+use std::time::{Duration, Instant};
+
+use super::gate::{Gate, Verdict};
+use super::summary::{Cause, Gap, Seam, SeamReason, Size, Span, Summary};
+use super::{FLUSH_AFTER, Output, Outputs, Settings, Source, Start};
+use crate::bitstream::{self, opus::Toc};
+use crate::depacketize::{self, Depacketizer};
+use crate::media::{AccessUnit, Codec, Integrity, Pts, TrackKind};
+use crate::mux::{self, Muxer};
+use crate::rtp::jitter_buffer::Arrival;
+use crate::rtp::timeline::{Discontinuity, Placement, Timeline, WallClock};
+use crate::rtp::{RtpPacket, injected};
+
+/// What goes into one file: packets in order → access units → container bytes.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) codec: Codec,
+    pub(super) timeline: Timeline,
+    pub(super) gate: Gate,
+    pub(super) summary: Summary,
+    source: Source,
+    settings: Settings,
+    depacketizer: Box<dyn Depacketizer>,
+    file: Option<File>,
+    /// Packets missing before the next one, until it is known whose they were.
+    hole: u64,
+    last_was_injected: bool,
+    /// The last unit may be dropped for good without a packet of its own missing.
+    last_arrival: Option<Instant>,
+}
+
+/// The file of a segment, from its first access unit on.
+#[derive(Debug)]
+struct File {
+    muxer: Box<dyn Muxer>,
+    /// Where the file begins on the timeline.
+    origin: Pts,
+    /// Where the last unit is, from `origin`.
+    last: Pts,
+    /// Where it ends, for all that is known.
+    end: Pts,
+    size: Option<(u32, u32)>,
+    flush_at: Option<Instant>,
+}
+
+impl Segment {
+    pub(super) fn new(codec: Codec, source: Source, settings: Settings, wall: WallClock) -> Self {
+        let kind = codec.kind();
+        Self {
+            codec,
+            timeline: Timeline::new(kind, codec.clock_rate(), wall),
+            gate: Gate::new(kind, settings.on_loss),
+            summary: Summary::new(codec, settings.container(codec)),
+            source,
+            settings,
+            depacketizer: depacketize::for_codec(codec),
+            file: None,
+            hole: 0,
+            last_was_injected: false,
+            last_arrival: None,
+        }
+    }
+
+    /// The data path of one track, behind the jitter buffer.
+    pub(super) fn packet(&mut self, packet: &RtpPacket, outputs: &mut Outputs) {
+        self.summary.received += 1;
+        let is_injected = injected::is_injected(packet);
+        self.settle_hole(is_injected, packet.arrival);
+        if is_injected {
+            self.summary.injected += 1;
+            return;
+        }
+        self.last_arrival = Some(packet.arrival);
+        let placement = self.timeline.place(packet.timestamp, packet.arrival);
+        self.note_seam(placement);
+        if self.depacketizer.push(packet, placement.pts).is_err() {
+            self.summary.malformed += 1;
+        }
+        self.write_units(packet.arrival, outputs);
+    }
+
+    /// Packets are missing before the next one.
+    pub(super) const fn lose(&mut self, count: u64) {
+        self.hole += count;
+    }
+
+    /// A packet that came too late or twice.
+    pub(super) const fn unused(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Late => self.summary.late += 1,
+            Arrival::Duplicate => self.summary.duplicates += 1,
+            Arrival::Accepted => {}
+        }
+    }
+
+    /// The publisher had the track muted from `since` to `until`.
+    pub(super) fn muted(&mut self, since: Instant, until: Instant) {
+        let (Some(from), Some(to)) = (self.pts_in_file(since), self.pts_in_file(until)) else {
+            return;
+        };
+        self.summary.mutes.push(Span { from, to });
+    }
+
+    /// Another stream goes on where this one ended.
+    pub(super) fn restart(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.depacketizer.finish();
+        self.write_units(now, outputs);
+        self.depacketizer = depacketize::for_codec(self.codec);
+        self.timeline.restart();
+        (self.hole, self.last_was_injected) = (0, false);
+        if self.codec.kind() == TrackKind::Video {
+            self.gate.close(now);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let flush = self.file.as_ref().and_then(|file| file.flush_at);
+        [flush, self.gate.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.gate.handle_timeout(now);
+        if let Some(file) = &mut self.file
+            && file.flush_at.is_some_and(|at| at <= now)
+        {
+            file.flush_at = None;
+            file.muxer.flush();
+            file.hand_out(outputs);
+        }
+    }
+
+    /// Where a track that ends at `now` ends in the file. One that is muted lasts until `now`, like
+    /// one that had fallen silent (DTX) or stands still; any other ends with its last unit.
+    pub(super) fn end(&self, now: Instant, is_muted: bool) -> Pts {
+        let end = if is_muted {
+            self.pts_in_file(now)
+        } else {
+            None
+        };
+        end.unwrap_or_default()
+    }
+
+    /// Writes what is left and finalises the file.
+    pub(super) fn finish(&mut self, end: Pts, outputs: &mut Outputs) {
+        self.summary.lost += std::mem::take(&mut self.hole);
+        self.depacketizer.finish();
+        if let Some(now) = self.last_arrival {
+            self.write_units(now, outputs);
+        }
+        let Some(file) = &mut self.file else { return };
+        file.end = file.end.max(end);
+        file.muxer.finish(end);
+        file.hand_out(outputs);
+        self.summary.started_at = self.timeline.anchor(file.origin);
+        self.summary.drift_ppm = self.timeline.drift_ppm();
+        self.summary.duration = file.end.duration(self.codec.clock_rate());
+        outputs.push(Output::End(Box::new(self.summary.clone())));
+    }
+
+    /// How long the file plays so far.
+    pub(super) fn duration(&self) -> Duration {
+        let end = self.file.as_ref().map_or(Pts(0), |file| file.end);
+        end.duration(self.codec.clock_rate())
+    }
+
+    /// A hole beside the SFU's own frames is made of them: they are never retransmitted
+    /// (mediaplane.md §3, trap 1).
+    fn settle_hole(&mut self, is_injected: bool, now: Instant) {
+        let hole = std::mem::take(&mut self.hole);
+        let of_injected = is_injected || self.last_was_injected;
+        self.last_was_injected = is_injected;
+        if hole == 0 {
+            return;
+        }
+        if of_injected {
+            self.summary.injected += hole;
+            return;
+        }
+        self.depacketizer.lost();
+        self.note_gap(hole, Cause::Network);
+        self.summary.lost += hole;
+        if self.codec.kind() == TrackKind::Video {
+            self.gate.damage(now);
+        }
+    }
+
+    fn note_gap(&mut self, packets: u64, cause: Cause) {
+        if let Some(file) = &self.file {
+            let at = file.last;
+            self.summary.gaps.push(Gap { at, packets, cause });
+        }
+    }
+
+    fn note_seam(&mut self, placement: Placement) {
+        let reason = match placement.discontinuity {
+            None => return,
+            Some(Discontinuity::Jump(_)) => SeamReason::ClockJump,
+            Some(Discontinuity::Restart) => SeamReason::StreamRestart,
+        };
+        if let Some(file) = &self.file {
+            let at = file.place(placement.pts);
+            self.summary.seams.push(Seam { at, reason });
+        }
+    }
+
+    fn write_units(&mut self, now: Instant, outputs: &mut Outputs) {
+        while let Some(unit) = self.depacketizer.pull() {
+            let is_damaged = unit.integrity == Integrity::Damaged;
+            if is_damaged && self.codec.kind() == TrackKind::Video {
+                self.gate.damage(now);
+            }
+            match self.gate.judge(&unit, now) {
+                Verdict::Write => self.write(unit, now, outputs),
+                Verdict::BeforeKeyframe => self.summary.units.before_keyframe += 1,
+                Verdict::AfterLoss => self.summary.units.after_loss += 1,
+            }
+        }
+    }
+
+    fn write(&mut self, mut unit: AccessUnit, now: Instant, outputs: &mut Outputs) {
+        if outputs.bytes > self.settings.max_pending {
+            return self.refuse_for_sink(now);
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                let Some(start) = start(
+                    &self.timeline,
+                    &self.source,
+                    &self.settings,
+                    &unit,
+                    self.codec,
+                ) else {
+                    return;
+                };
+                none.insert(File::begin(start, unit.pts, outputs))
+            }
+        };
+        unit.pts = file.place(unit.pts);
+        if file.muxer.write(&unit).is_err() {
+            self.summary.units.refused += 1;
+            return;
+        }
+        file.advance(self.codec, &unit);
+        file.flush_at = Some(now + FLUSH_AFTER);
+        file.hand_out(outputs);
+        self.count(&unit);
+    }
+
+    /// The sink cannot follow: what is dropped is counted, and pictures go on with a keyframe.
+    fn refuse_for_sink(&mut self, now: Instant) {
+        self.summary.units.sink_full += 1;
+        self.note_gap(1, Cause::SinkFull);
+        if self.codec.kind() == TrackKind::Video {
+            self.gate.close(now);
+        }
+    }
+
+    fn count(&mut self, unit: &AccessUnit) {
+        let summary = &mut self.summary;
+        summary.bytes += unit.data.len() as u64;
+        summary.units.written += 1;
+        summary.units.damaged += u64::from(unit.integrity == Integrity::Damaged);
+        if self.codec.kind() == TrackKind::Audio || !unit.is_keyframe {
+            return;
+        }
+        summary.units.keyframes += 1;
+        let size = bitstream::dimensions(self.codec, &unit.data);
+        let Some(file) = &mut self.file else { return };
+        if let Some((width, height)) = size.filter(|_| size != file.size) {
+            file.size = size;
+            let at = unit.pts;
+            summary.sizes.push(Size { at, width, height });
+        }
+    }
+
+    /// Where `at` is in the file; `None` before there is one.
+    fn pts_in_file(&self, at: Instant) -> Option<Pts> {
+        let file = self.file.as_ref()?;
+        Some(file.place(self.timeline.pts_at(at)?))
+    }
+}
+
+impl File {
+    fn begin(start: Start, origin: Pts, outputs: &mut Outputs) -> Self {
+        let muxer = mux::for_codec(start.container, start.metadata.clone());
+        outputs.push(Output::Start(start));
+        Self {
+            muxer,
+            origin,
+            last: Pts(0),
+            end: Pts(0),
+            size: None,
+            flush_at: None,
+        }
+    }
+
+    /// From the timeline to the file.
+    fn place(&self, pts: Pts) -> Pts {
+        Pts(u64::try_from(pts.since(self.origin)).unwrap_or(0))
+    }
+
+    /// Video lasts as long as the picture before did, until the next one says.
+    fn advance(&mut self, codec: Codec, unit: &AccessUnit) {
+        let before = unit.pts.since(self.last);
+        let ticks = match codec {
+            Codec::Opus => Toc::parse(&unit.data).map_or(0, |toc| toc.duration().into()),
+            Codec::Pcmu | Codec::Pcma => unit.data.len() as u64,
+            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
+                u64::try_from(before).unwrap_or(0)
+            }
+        };
+        self.last = unit.pts;
+        self.end = unit.pts.plus(ticks).max(self.end);
+    }
+
+    fn hand_out(&mut self, outputs: &mut Outputs) {
+        while let Some(output) = self.muxer.poll_output() {
+            outputs.push(Output::Bytes(output));
+        }
+    }
+}
+
+/// What a file that begins with `unit` says about itself; `None` without a packet on the timeline.
+fn start(
+    timeline: &Timeline,
+    source: &Source,
+    settings: &Settings,
+    unit: &AccessUnit,
+    codec: Codec,
+) -> Option<Start> {
+    Some(Start {
+        container: settings.container(codec),
+        metadata: mux::Metadata {
+            codec,
+            room: source.room.clone(),
+            participant: source.participant.clone(),
+            track: source.track.clone(),
+            started_at: timeline.anchor(unit.pts)?.ntp,
+        },
+    })
+}

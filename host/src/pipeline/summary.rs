@@ -1,0 +1,175 @@
+use std::time::Duration;
+
+use crate::media::{Codec, Pts};
+use crate::mux::Container;
+use crate::rtp::timeline::Anchor;
+
+/// What one file holds and what is missing from it. The lists are bounded; their counts are not.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// What the track is encoded with.
+    pub codec: Codec,
+    /// The kind of file.
+    pub container: Container,
+    /// The wall-clock time of the first access unit; `None` if nothing was written.
+    pub started_at: Option<Anchor>,
+    /// How long the file plays.
+    pub duration: Duration,
+    /// Bytes of media, without the container's.
+    pub bytes: u64,
+    /// Access units by what became of them.
+    pub units: Units,
+    /// Packets that came, the SFU's own included.
+    pub received: u64,
+    /// Packets that never came in time.
+    pub lost: u64,
+    /// Packets that came after they were given up.
+    pub late: u64,
+    /// Packets that came twice.
+    pub duplicates: u64,
+    /// Packets the SFU made up, and those of them that were lost.
+    pub injected: u64,
+    /// Packets that break their payload format.
+    pub malformed: u64,
+    /// Spans with nothing or with damage in them.
+    pub gaps: Listed<Gap>,
+    /// When the publisher had it muted.
+    pub mutes: Listed<Span>,
+    /// Where the media clock or the stream changed.
+    pub seams: Listed<Seam>,
+    /// Picture sizes, each where it begins.
+    pub sizes: Listed<Size>,
+    /// How fast the publisher's media clock runs against its wall clock.
+    pub drift_ppm: Option<f64>,
+}
+
+/// Access units by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// In the file.
+    pub written: u64,
+    /// In the file, and decodable without another.
+    pub keyframes: u64,
+    /// In the file, with parts missing.
+    pub damaged: u64,
+    /// Left out before the first keyframe.
+    pub before_keyframe: u64,
+    /// Left out after a loss, by policy.
+    pub after_loss: u64,
+    /// Left out because the sink was too slow.
+    pub sink_full: u64,
+    /// Left out because the container cannot hold them.
+    pub refused: u64,
+}
+
+/// A list of which the first entries are kept and all are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed<T> {
+    /// The first ones.
+    pub first: Vec<T>,
+    /// How many there were.
+    pub count: u64,
+}
+
+/// A hole in the media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Where it is.
+    pub at: Pts,
+    /// How many packets are missing.
+    pub packets: u64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why media is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The network lost it, for good.
+    Network,
+    /// The sink was too slow.
+    SinkFull,
+}
+
+/// A span of the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Its beginning.
+    pub from: Pts,
+    /// Its end.
+    pub to: Pts,
+}
+
+/// A place where the media clock or the stream changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seam {
+    /// Where it is.
+    pub at: Pts,
+    /// What happened.
+    pub reason: SeamReason,
+}
+
+/// What happened at a seam.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeamReason {
+    /// The media clock jumped.
+    ClockJump,
+    /// Another stream goes on: the publisher or we reconnected.
+    StreamRestart,
+}
+
+/// A picture size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// Where it begins.
+    pub at: Pts,
+    /// Pixels across.
+    pub width: u32,
+    /// Pixels down.
+    pub height: u32,
+}
+
+impl Summary {
+    pub(super) fn new(codec: Codec, container: Container) -> Self {
+        Self {
+            codec,
+            container,
+            started_at: None,
+            duration: Duration::ZERO,
+            bytes: 0,
+            units: Units::default(),
+            received: 0,
+            lost: 0,
+            late: 0,
+            duplicates: 0,
+            injected: 0,
+            malformed: 0,
+            gaps: Listed::default(),
+            mutes: Listed::default(),
+            seams: Listed::default(),
+            sizes: Listed::default(),
+            drift_ppm: None,
+        }
+    }
+}
+
+impl<T> Listed<T> {
+    pub(super) fn push(&mut self, entry: T) {
+        self.count += 1;
+        if self.first.len() < MAX_LISTED {
+            self.first.push(entry);
+        }
+    }
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self {
+            first: Vec::new(),
+            count: 0,
+        }
+    }
+}
+
+/// A day of a mute a minute fits; an endless recording does not grow without end.
+const MAX_LISTED: usize = 2_000;

@@ -1,0 +1,100 @@
+//! epoll, with tokens that say whose descriptor is ready.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+/// The descriptors of one worker. Closing one removes it.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    epoll: Epoll,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        Ok(Self { epoll })
+    }
+
+    /// Watches a descriptor.
+    pub(crate) fn add(&self, fd: impl AsFd, token: Token, interest: EpollFlags) -> io::Result<()> {
+        Ok(self
+            .epoll
+            .add(fd, EpollEvent::new(interest, token.into()))?)
+    }
+
+    /// Changes what a descriptor is watched for.
+    pub(crate) fn modify(
+        &self,
+        fd: impl AsFd,
+        token: Token,
+        interest: EpollFlags,
+    ) -> io::Result<()> {
+        let mut event = EpollEvent::new(interest, token.into());
+        Ok(self.epoll.modify(fd, &mut event)?)
+    }
+
+    /// Waits for events; how many there are.
+    pub(crate) fn wait(
+        &self,
+        events: &mut [EpollEvent],
+        timeout: EpollTimeout,
+    ) -> nix::Result<usize> {
+        self.epoll.wait(events, timeout)
+    }
+}
+
+/// Whose descriptor it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    /// A command waits.
+    Wake,
+    /// A UDP socket of the seat in this slot: which of them, 0 to 6.
+    Udp(u32, u8),
+    /// Its TCP connection.
+    Tcp(u32),
+}
+
+impl From<Token> for u64 {
+    fn from(token: Token) -> Self {
+        match token {
+            Token::Wake => Self::MAX,
+            Token::Udp(slot, socket) => Self::from(slot) << 3 | Self::from(socket & TCP),
+            Token::Tcp(slot) => Self::from(slot) << 3 | Self::from(TCP),
+        }
+    }
+}
+
+impl From<u64> for Token {
+    fn from(bits: u64) -> Self {
+        let [.., low] = bits.to_be_bytes();
+        match (u32::try_from(bits >> 3), low & TCP) {
+            (Err(_), _) => Self::Wake,
+            (Ok(slot), TCP) => Self::Tcp(slot),
+            (Ok(slot), socket) => Self::Udp(slot, socket),
+        }
+    }
+}
+
+/// In the lowest three bits, instead of the number of a UDP socket.
+const TCP: u8 = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_kernel() {
+        for slot in [0, 1, 77, u32::MAX] {
+            for token in [
+                Token::Wake,
+                Token::Udp(slot, 0),
+                Token::Udp(slot, 6),
+                Token::Tcp(slot),
+            ] {
+                assert_eq!(Token::from(u64::from(token)), token);
+            }
+        }
+    }
+}

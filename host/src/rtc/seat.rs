@@ -1,0 +1,456 @@
+//! One peer on a worker: the pure parts, and the sockets they speak through.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use nix::sys::epoll::EpollFlags;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tracing::{debug, warn};
+
+use super::command::{Opening, PeerCommand};
+use super::connection::{Connection, Received};
+use super::peer::{self, Output, Peer, Route};
+use super::poller::Token;
+use super::socket::{self, Udp};
+use super::tracks::Tracks;
+use super::worker::Shared;
+use super::{OfferError, PeerEvent, PeerStatistics, TrackStatistics, Transport, clock};
+use crate::media::{Ssrc, TrackKind};
+use crate::rtp::StreamDescription;
+
+/// A peer connection with its sockets and consumers.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    slot: u32,
+    server: IpAddr,
+    peer: Peer,
+    /// One for each of our addresses that a route to the server starts from; most often one.
+    udp: Vec<Udp>,
+    tcp: Option<Connection>,
+    tracks: Tracks,
+    events: mpsc::Sender<PeerEvent>,
+    silence: Silence,
+    unsent: u64,
+    events_dropped: u64,
+}
+
+/// Whether the worker goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Continue,
+    End,
+}
+
+/// Since when nothing came.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    since: Instant,
+    is_reported: bool,
+}
+
+impl Seat {
+    /// `None`, and [`PeerEvent::Failed`], if the socket cannot be watched.
+    pub(crate) fn new(slot: u32, opening: Opening, shared: &Shared) -> Option<Self> {
+        let now = clock::now();
+        let peer = match begin(slot, &opening.udp, shared, now) {
+            Ok(peer) => peer,
+            Err(error) => {
+                // The channel is empty: the control side hears it, or is gone.
+                drop(opening.events.try_send(cannot_begin(&error)));
+                return None;
+            }
+        };
+        Some(Self {
+            slot,
+            server: opening.server,
+            peer,
+            udp: vec![opening.udp],
+            tcp: None,
+            tracks: Tracks::default(),
+            events: opening.events,
+            silence: Silence::new(now),
+            unsent: 0,
+            events_dropped: 0,
+        })
+    }
+
+    /// Datagrams wait on a UDP socket.
+    pub(crate) fn udp_readable(&mut self, socket: u8, shared: &mut Shared) {
+        for _ in 0..MAX_READS {
+            let Some(udp) = self.udp.get(usize::from(socket)) else {
+                return;
+            };
+            let local = udp.local();
+            let received = shared.batch.receive(udp);
+            for (arrival, remote, datagram) in shared.batch.datagrams() {
+                let transport = Transport::Udp;
+                let route = Route {
+                    transport,
+                    local,
+                    remote,
+                };
+                self.receive(arrival, route, datagram);
+            }
+            match received {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return debug!(%error, "Cannot receive."),
+            }
+        }
+    }
+
+    /// The TCP connection can be read or written, or has ended.
+    pub(crate) fn tcp_ready(&mut self, ready: EpollFlags, shared: &mut Shared) {
+        let Some(mut connection) = self.tcp.take() else {
+            return;
+        };
+        match self.serve(&mut connection, ready, shared) {
+            Ok(()) => self.watch(connection, shared),
+            Err(error) => self.hang_up(connection.remote(), &error),
+        }
+    }
+
+    /// Runs a command of the control side.
+    pub(crate) fn run(&mut self, command: PeerCommand, shared: &mut Shared) {
+        let now = clock::now();
+        match command {
+            PeerCommand::AcceptOffer {
+                sdp,
+                streams,
+                answer,
+            } => {
+                // Nobody waits if the control side gave up.
+                drop(answer.send(self.accept_offer(&sdp, &streams, now, shared)));
+            }
+            PeerCommand::AddCandidate(text) => self.peer.add_remote_candidate(&text, now),
+            PeerCommand::Restart => self.restart(now, shared),
+            PeerCommand::Attach {
+                id,
+                track,
+                consumer,
+            } => self.tracks.attach(id, track, consumer, now),
+            PeerCommand::Retarget { id, track } => self.tracks.retarget(id, track, now),
+            PeerCommand::Detach { id } => self.tracks.detach(id, now),
+            PeerCommand::Notice { track, notice } => self.tracks.notice(&track, &notice, now),
+            PeerCommand::Statistics(reply) => drop(reply.send(self.statistics())),
+            PeerCommand::Close => {}
+        }
+    }
+
+    /// Runs what is due and sends what waits; when this is wanted again.
+    pub(crate) fn settle(&mut self, now: Instant, shared: &mut Shared) -> Option<Instant> {
+        while let Some(report) = self.peer.poll_sender_report() {
+            self.tracks.sender_report(report);
+        }
+        let consumers = self
+            .tracks
+            .poll(now, |ssrc| self.peer.request_keyframe(ssrc));
+        if self.peer.poll_timeout(now).is_some_and(|due| due <= now) {
+            self.peer.handle_timeout(now);
+        }
+        self.perform(now, shared);
+        let stall = self.watch_silence(now, shared);
+        let peer = self.peer.poll_timeout(now);
+        [consumers, stall, peer].into_iter().flatten().min()
+    }
+
+    /// Ends the consumers and says good-bye to the server.
+    pub(crate) fn close(&mut self, shared: &mut Shared) {
+        let now = clock::now();
+        self.tracks.end(now);
+        self.peer.close(now);
+        self.perform(now, shared);
+    }
+
+    /// Ends the consumers of a peer that panicked, without touching it again.
+    pub(crate) fn crash(&mut self, now: Instant) {
+        self.tracks.end(now);
+        let reason = "the peer connection hit a bug in trackmill";
+        self.say(PeerEvent::Failed(reason.to_owned()));
+    }
+
+    fn receive(&mut self, arrival: Instant, route: Route, datagram: &mut [u8]) {
+        self.silence.broken(arrival);
+        if let Some(packet) = self.peer.handle_datagram(arrival, route, datagram)
+            && let Some(track) = self.tracks.packet(packet)
+        {
+            self.say(PeerEvent::FirstPacket(track));
+        }
+    }
+
+    fn serve(
+        &mut self,
+        connection: &mut Connection,
+        ready: EpollFlags,
+        shared: &mut Shared,
+    ) -> io::Result<()> {
+        if ready.contains(EpollFlags::EPOLLOUT)
+            && let Some(local) = connection.writable()?
+        {
+            debug!(%local, remote = %connection.remote(), "ICE-TCP connected.");
+            let now = clock::now();
+            self.peer.add_local_candidate(local, Transport::Tcp, now);
+        }
+        if ready.intersects(EpollFlags::EPOLLIN | EpollFlags::EPOLLHUP | EpollFlags::EPOLLERR) {
+            self.read(connection, shared)?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, connection: &mut Connection, shared: &mut Shared) -> io::Result<()> {
+        let Some(local) = connection.local() else {
+            return Ok(());
+        };
+        let (transport, remote) = (Transport::Tcp, connection.remote());
+        let route = Route {
+            transport,
+            local,
+            remote,
+        };
+        for _ in 0..MAX_READS {
+            if connection.receive(shared.batch.bytes())? == Received::Nothing {
+                break;
+            }
+            let arrival = clock::now();
+            while let Some(datagram) = connection.datagram() {
+                self.receive(arrival, route, datagram);
+            }
+        }
+        Ok(())
+    }
+
+    fn accept_offer(
+        &mut self,
+        sdp: &str,
+        streams: &[StreamDescription],
+        now: Instant,
+        shared: &Shared,
+    ) -> Result<String, OfferError> {
+        let answer = self.peer.accept_offer(sdp, streams, now)?;
+        let has_video = streams
+            .iter()
+            .flat_map(|stream| &stream.formats)
+            .any(|(_, codec)| codec.kind() == TrackKind::Video);
+        if has_video {
+            for udp in &self.udp {
+                udp.enlarge(shared.settings.video_receive_buffer);
+            }
+        }
+        self.tracks.describe(streams, now);
+        Ok(answer)
+    }
+
+    /// Puts a new peer on a new port in the place of this one.
+    fn restart(&mut self, now: Instant, shared: &mut Shared) {
+        self.peer.close(now);
+        self.perform(now, shared);
+        self.tracks.restart();
+        self.tcp = None;
+        self.udp.clear();
+        let begun = Udp::towards(self.server)
+            .and_then(|udp| Ok((begin(self.slot, &udp, shared, now)?, udp)));
+        match begun {
+            Ok((peer, udp)) => (self.peer, self.udp) = (peer, vec![udp]),
+            Err(error) => self.say(cannot_begin(&error)),
+        }
+        self.silence = Silence::new(now);
+    }
+
+    /// Does what the peer wants done.
+    fn perform(&mut self, now: Instant, shared: &mut Shared) {
+        while let Some(output) = self.peer.poll_output() {
+            match output {
+                Output::Transmit(route, datagram) => self.transmit(route, &datagram, shared),
+                Output::Reach(remote) => self.reach(remote, now, shared),
+                Output::Dial(remote) => self.dial(remote, shared),
+                Output::Connected(transport) => {
+                    self.silence = Silence::new(now);
+                    self.say(PeerEvent::Connected { transport });
+                }
+                Output::Disconnected => self.say(PeerEvent::Disconnected),
+                Output::Failed(error) => self.say(PeerEvent::Failed(chain(&error))),
+            }
+        }
+    }
+
+    fn transmit(&mut self, route: Route, datagram: &[u8], shared: &Shared) {
+        let is_sent = match route.transport {
+            Transport::Udp => self.transmit_udp(route, datagram),
+            Transport::Tcp => self.transmit_tcp(route, datagram, shared),
+        };
+        if !is_sent {
+            self.unsent += 1;
+        }
+    }
+
+    fn transmit_udp(&self, route: Route, datagram: &[u8]) -> bool {
+        self.udp
+            .iter()
+            .find(|udp| udp.local() == route.local)
+            .is_some_and(|udp| udp.send(datagram, route.remote))
+    }
+
+    fn transmit_tcp(&mut self, route: Route, datagram: &[u8], shared: &Shared) -> bool {
+        let is_way = |connection: &mut Connection| connection.local() == Some(route.local);
+        let Some(mut connection) = self.tcp.take_if(is_way) else {
+            return false;
+        };
+        let is_sent = connection.send(datagram);
+        match is_sent {
+            Ok(_) => self.watch(connection, shared),
+            Err(ref error) => self.hang_up(connection.remote(), error),
+        }
+        is_sent.unwrap_or(false)
+    }
+
+    /// Opens another socket if the way to `remote` starts from an address without one: signalling
+    /// and media may run over different networks.
+    fn reach(&mut self, remote: SocketAddr, now: Instant, shared: &Shared) {
+        let Ok(address) = socket::source(remote.ip()) else {
+            return debug!(%remote, "There is no route to a candidate.");
+        };
+        let is_open = self.udp.iter().any(|udp| udp.local().ip() == address);
+        let index = u8::try_from(self.udp.len()).unwrap_or(MAX_SOCKETS);
+        if is_open || index >= MAX_SOCKETS {
+            return;
+        }
+        let token = Token::Udp(self.slot, index);
+        let opened = Udp::bind(address).and_then(|udp| {
+            shared.poller.add(&udp, token, EpollFlags::EPOLLIN)?;
+            Ok(udp)
+        });
+        match opened {
+            Ok(udp) => {
+                self.peer
+                    .add_local_candidate(udp.local(), Transport::Udp, now);
+                self.udp.push(udp);
+            }
+            Err(error) => debug!(%address, %error, "Cannot open another socket."),
+        }
+    }
+
+    fn dial(&mut self, remote: SocketAddr, shared: &Shared) {
+        let token = Token::Tcp(self.slot);
+        let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
+        let dialled = Connection::dial(remote).and_then(|connection| {
+            shared.poller.add(connection.stream(), token, interest)?;
+            Ok(connection)
+        });
+        match dialled {
+            Ok(connection) => self.tcp = Some(connection),
+            Err(error) => self.hang_up(remote, &error),
+        }
+    }
+
+    /// Keeps a connection, and waits for what it waits for.
+    fn watch(&mut self, connection: Connection, shared: &Shared) {
+        let interest = match connection.wants_to_write() {
+            true => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
+            false => EpollFlags::EPOLLIN,
+        };
+        let token = Token::Tcp(self.slot);
+        match shared.poller.modify(connection.stream(), token, interest) {
+            Ok(()) => self.tcp = Some(connection),
+            Err(error) => self.hang_up(connection.remote(), &error),
+        }
+    }
+
+    /// The connection is gone, or was never made.
+    fn hang_up(&mut self, remote: SocketAddr, error: &io::Error) {
+        debug!(%remote, %error, "ICE-TCP closed.");
+        self.peer.connection_closed(clock::now());
+    }
+
+    /// Reports a stall; when one would be reported next.
+    fn watch_silence(&mut self, now: Instant, shared: &Shared) -> Option<Instant> {
+        if self.silence.is_reported || !self.peer.is_connected() {
+            return None;
+        }
+        let due = self.silence.since + shared.settings.stall_after;
+        if due > now {
+            return Some(due);
+        }
+        self.silence.is_reported = true;
+        self.say(PeerEvent::Stalled);
+        None
+    }
+
+    fn statistics(&self) -> PeerStatistics {
+        let counters = self.peer.counters();
+        let track = |(ssrc, track): (Ssrc, &_)| TrackStatistics {
+            track: Clone::clone(track),
+            ssrc,
+            stream: self.peer.statistics(ssrc),
+        };
+        PeerStatistics {
+            transport: self.peer.transport(),
+            tracks: self.tracks.streams().map(track).collect(),
+            dropped: self.peer.dropped(),
+            unknown: counters.unknown,
+            unsent: self.unsent,
+            unroutable: counters.unroutable,
+            held_back: counters.held_back,
+            data_bytes: counters.data_bytes,
+            events_dropped: self.events_dropped,
+            consumers_panicked: self.tracks.panicked(),
+        }
+    }
+
+    fn say(&mut self, event: PeerEvent) {
+        if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+            self.events_dropped += 1;
+            warn!(
+                ?event,
+                "Dropped an event: the control side does not read them."
+            );
+        }
+    }
+}
+
+impl Silence {
+    const fn new(now: Instant) -> Self {
+        Self {
+            since: now,
+            is_reported: false,
+        }
+    }
+
+    const fn broken(&mut self, now: Instant) {
+        *self = Self::new(now);
+    }
+}
+
+/// Makes a peer that speaks through `udp`.
+fn begin(slot: u32, udp: &Udp, shared: &Shared, now: Instant) -> io::Result<Peer> {
+    let mut random = [0; 12];
+    aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
+    let [a, b, c, d, cname @ ..] = random;
+    let settings = peer::Settings {
+        local: Ssrc(u32::from_be_bytes([a, b, c, d])),
+        cname: format!("{:016x}", u64::from_be_bytes(cname)),
+        tcp_after: shared.settings.tcp_after,
+    };
+    let mut peer = Peer::new(settings, now);
+    peer.add_local_candidate(udp.local(), Transport::Udp, now);
+    let token = Token::Udp(slot, 0);
+    shared.poller.add(udp, token, EpollFlags::EPOLLIN)?;
+    Ok(peer)
+}
+
+fn cannot_begin(error: &io::Error) -> PeerEvent {
+    PeerEvent::Failed(format!("cannot begin a peer connection: {error}"))
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Reads of one socket in one turn; what is left waits for the next, so that a flood on one peer
+/// does not starve the others.
+const MAX_READS: usize = 8;
+/// UDP sockets of a peer.
+const MAX_SOCKETS: u8 = 4;

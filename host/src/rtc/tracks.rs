@@ -1,0 +1,502 @@
+//! Who receives which stream of a peer: consumers are attached to tracks, tracks are sent as
+//! streams, and streams come and go.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use tracing::error;
+
+use super::{Consumer, ConsumerId, Notice};
+use crate::media::{Ssrc, TrackSid};
+use crate::rtp::{RtpPacket, SenderReport, StreamDescription};
+
+/// The consumers of one peer, and the streams its last offer described.
+#[derive(Debug, Default)]
+pub(crate) struct Tracks {
+    /// Sorted by SSRC.
+    streams: Vec<Stream>,
+    /// Sorted by source, so that a packet finds its consumers by binary search.
+    attached: Vec<Attached>,
+    panicked: u64,
+}
+
+#[derive(Debug)]
+struct Stream {
+    ssrc: Ssrc,
+    track: TrackSid,
+    has_sent: bool,
+}
+
+impl Tracks {
+    /// Gives a consumer the packets of `track`, from now on or from when it is described.
+    pub(crate) fn attach(
+        &mut self,
+        id: ConsumerId,
+        track: TrackSid,
+        consumer: Box<dyn Consumer>,
+        now: Instant,
+    ) {
+        self.attached.push(Attached {
+            id,
+            track,
+            source: Source::None,
+            consumer: Some(consumer),
+        });
+        self.bind(now);
+    }
+
+    /// Gives a consumer the packets of another track instead.
+    pub(crate) fn retarget(&mut self, id: ConsumerId, track: TrackSid, now: Instant) {
+        if let Some(attached) = self.attached.iter_mut().find(|attached| attached.id == id) {
+            attached.track = track;
+            attached.source = attached.source.stale();
+        }
+        self.bind(now);
+    }
+
+    /// Ends a consumer and drops it.
+    pub(crate) fn detach(&mut self, id: ConsumerId, now: Instant) {
+        for mut attached in self.attached.extract_if(.., |attached| attached.id == id) {
+            attached.call(|consumer| consumer.notice(Notice::Ended, now));
+            attached.discard();
+        }
+    }
+
+    /// Ends and drops all consumers.
+    pub(crate) fn end(&mut self, now: Instant) {
+        for mut attached in self.attached.drain(..) {
+            attached.call(|consumer| consumer.notice(Notice::Ended, now));
+            attached.discard();
+        }
+    }
+
+    /// Passes a notice to the consumers of `track`.
+    pub(crate) fn notice(&mut self, track: &TrackSid, notice: &Notice, now: Instant) {
+        for attached in &mut self.attached {
+            if attached.track == *track {
+                attached.call(|consumer| consumer.notice(notice.clone(), now));
+            }
+        }
+    }
+
+    /// Takes the streams of an offer, which replace those of the one before. Consumers whose track
+    /// moved to another stream hear [`Notice::Restarted`].
+    pub(crate) fn describe(&mut self, descriptions: &[StreamDescription], now: Instant) {
+        let before = std::mem::take(&mut self.streams);
+        self.streams = descriptions
+            .iter()
+            .map(|description| Stream {
+                ssrc: description.ssrc,
+                track: description.track.clone(),
+                has_sent: before.iter().any(|stream| {
+                    stream.ssrc == description.ssrc
+                        && stream.track == description.track
+                        && stream.has_sent
+                }),
+            })
+            .collect();
+        self.streams.sort_unstable_by_key(|stream| stream.ssrc);
+        self.bind(now);
+    }
+
+    /// The peer connection is made anew: no stream goes on, whatever its SSRC.
+    pub(crate) fn restart(&mut self) {
+        self.streams.clear();
+        for attached in &mut self.attached {
+            attached.source = attached.source.stale();
+        }
+        self.attached.sort_by_key(|attached| attached.source);
+    }
+
+    /// Hands a packet to its consumers; the track, if this is the first of its stream.
+    pub(crate) fn packet(&mut self, packet: RtpPacket) -> Option<TrackSid> {
+        let first = self.first_of_stream(packet.ssrc);
+        // The last one takes the packet itself: a clone would allocate.
+        if let Some((last, others)) = self.consumers_of(packet.ssrc).split_last_mut() {
+            for attached in others {
+                attached.call(|consumer| consumer.packet(packet.clone()));
+            }
+            last.call(|consumer| consumer.packet(packet));
+        }
+        first
+    }
+
+    /// Hands a sender report to the consumers of its stream.
+    pub(crate) fn sender_report(&mut self, report: SenderReport) {
+        for attached in self.consumers_of(report.ssrc) {
+            attached.call(|consumer| consumer.sender_report(report));
+        }
+    }
+
+    /// Runs what is due, and passes keyframe requests on; when this is wanted again.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        mut request_keyframe: impl FnMut(Ssrc),
+    ) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        for attached in &mut self.attached {
+            let Some(wish) = attached.poll(now) else {
+                continue;
+            };
+            if let (true, Source::Stream(ssrc)) = (wish.keyframe, attached.source) {
+                request_keyframe(ssrc);
+            }
+            next = next.into_iter().chain(wish.timeout).min();
+        }
+        self.bury();
+        next
+    }
+
+    /// The streams and their tracks, in the order of their SSRCs.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (Ssrc, &TrackSid)> {
+        self.streams
+            .iter()
+            .map(|stream| (stream.ssrc, &stream.track))
+    }
+
+    /// Consumers that panicked and were dropped.
+    pub(crate) const fn panicked(&self) -> u64 {
+        self.panicked
+    }
+
+    /// Connects consumers with the streams of their tracks. Follows every change of either.
+    fn bind(&mut self, now: Instant) {
+        for attached in &mut self.attached {
+            let stream = self
+                .streams
+                .iter()
+                .find(|stream| stream.track == attached.track);
+            if let Some(stream) = stream {
+                attached.follow(stream.ssrc, now);
+            }
+        }
+        self.attached.sort_by_key(|attached| attached.source);
+    }
+
+    fn first_of_stream(&mut self, ssrc: Ssrc) -> Option<TrackSid> {
+        let index = self
+            .streams
+            .binary_search_by_key(&ssrc, |stream| stream.ssrc)
+            .ok()?;
+        let stream = self.streams.get_mut(index)?;
+        if stream.has_sent {
+            return None;
+        }
+        stream.has_sent = true;
+        Some(stream.track.clone())
+    }
+
+    fn consumers_of(&mut self, ssrc: Ssrc) -> &mut [Attached] {
+        let source = Source::Stream(ssrc);
+        let start = self.attached.partition_point(|other| other.source < source);
+        let end = self
+            .attached
+            .partition_point(|other| other.source <= source);
+        self.attached.get_mut(start..end).unwrap_or_default()
+    }
+
+    /// Removes the consumers that panicked.
+    fn bury(&mut self) {
+        let before = self.attached.len();
+        self.attached.retain(|attached| attached.consumer.is_some());
+        let dead = before - self.attached.len();
+        self.panicked += u64::try_from(dead).unwrap_or(u64::MAX);
+    }
+}
+
+#[derive(Debug)]
+struct Attached {
+    id: ConsumerId,
+    track: TrackSid,
+    source: Source,
+    /// `None` once it has panicked.
+    consumer: Option<Box<dyn Consumer>>,
+}
+
+/// Where the packets of a consumer come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    /// Its track was not described yet.
+    None,
+    /// A stream that is no more.
+    Stale,
+    /// A stream of the last offer.
+    Stream(Ssrc),
+}
+
+impl Source {
+    const fn stale(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::Stale | Self::Stream(_) => Self::Stale,
+        }
+    }
+}
+
+/// What a consumer wants.
+struct Wish {
+    keyframe: bool,
+    timeout: Option<Instant>,
+}
+
+impl Attached {
+    fn follow(&mut self, ssrc: Ssrc, now: Instant) {
+        let source = Source::Stream(ssrc);
+        let is_restart = self.source != Source::None && self.source != source;
+        self.source = source;
+        if is_restart {
+            self.call(|consumer| consumer.notice(Notice::Restarted, now));
+        }
+    }
+
+    fn poll(&mut self, now: Instant) -> Option<Wish> {
+        self.call(|consumer| {
+            if consumer.poll_timeout().is_some_and(|due| due <= now) {
+                consumer.handle_timeout(now);
+            }
+            Wish {
+                keyframe: consumer.take_keyframe_request(),
+                timeout: consumer.poll_timeout(),
+            }
+        })
+    }
+
+    /// Calls the consumer. One that panics is dropped, and harms nobody else: the other tracks of
+    /// this thread belong to other recordings. Nothing of it is used afterwards, so that its broken
+    /// invariants stay unseen.
+    fn call<T>(&mut self, f: impl FnOnce(&mut dyn Consumer) -> T) -> Option<T> {
+        let consumer = self.consumer.as_deref_mut()?;
+        let result = catch_unwind(AssertUnwindSafe(|| f(consumer)));
+        if result.is_err() {
+            error!(track = %self.track, consumer = self.id.0, "A consumer panicked; its recording is lost.");
+            self.discard();
+        }
+        result.ok()
+    }
+
+    /// Drops the consumer, whose destructor may panic too.
+    fn discard(&mut self) {
+        let consumer = self.consumer.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(consumer))).is_err() {
+            error!(track = %self.track, consumer = self.id.0, "A consumer panicked while it was dropped.");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::media::{Codec, MediaTime, SeqNo};
+
+    /// Writes down what it hears, under its name.
+    #[derive(Debug)]
+    struct Listener {
+        name: &'static str,
+        log: Log,
+        panics: bool,
+    }
+
+    type Log = Arc<Mutex<Vec<String>>>;
+
+    impl Listener {
+        fn say(&self, what: &str) {
+            let line = format!("{}: {what}", self.name);
+            self.log.lock().unwrap().push(line);
+        }
+    }
+
+    impl Consumer for Listener {
+        fn packet(&mut self, packet: RtpPacket) {
+            assert!(!self.panics, "a bug in a consumer");
+            self.say(&format!("{} of {}", packet.sequence_number, packet.ssrc.0));
+        }
+
+        fn sender_report(&mut self, _: SenderReport) {}
+
+        fn notice(&mut self, notice: Notice, _: Instant) {
+            self.say(&format!("{notice:?}"));
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+
+        fn handle_timeout(&mut self, _: Instant) {}
+
+        fn take_keyframe_request(&mut self) -> bool {
+            self.name == "keen"
+        }
+    }
+
+    struct Room {
+        tracks: Tracks,
+        log: Log,
+        now: Instant,
+        next: u64,
+    }
+
+    impl Room {
+        fn new() -> Self {
+            Self {
+                tracks: Tracks::default(),
+                log: Log::default(),
+                now: crate::rtc::clock::now(),
+                next: 0,
+            }
+        }
+
+        fn attach(&mut self, name: &'static str, track: &str) -> ConsumerId {
+            let listener = Listener {
+                name,
+                log: Arc::clone(&self.log),
+                panics: name == "broken",
+            };
+            let id = ConsumerId(self.next);
+            self.next += 1;
+            self.tracks
+                .attach(id, track.into(), Box::new(listener), self.now);
+            id
+        }
+
+        fn describe(&mut self, streams: &[(&str, u32)]) {
+            let describe = |(track, ssrc): &(&str, u32)| StreamDescription {
+                track: (*track).into(),
+                ssrc: Ssrc(*ssrc),
+                rtx: None,
+                formats: vec![],
+                rtx_formats: vec![],
+            };
+            let streams: Vec<_> = streams.iter().map(describe).collect();
+            self.tracks.describe(&streams, self.now);
+        }
+
+        fn packet(&mut self, ssrc: u32, sequence_number: u64) -> Option<TrackSid> {
+            self.tracks.packet(RtpPacket {
+                ssrc: Ssrc(ssrc),
+                sequence_number: SeqNo(sequence_number),
+                timestamp: MediaTime(0),
+                codec: Codec::Opus,
+                marker: false,
+                arrival: self.now,
+                payload: Bytes::new(),
+            })
+        }
+
+        fn heard(&self) -> Vec<String> {
+            std::mem::take(&mut self.log.lock().unwrap())
+        }
+    }
+
+    #[test]
+    fn every_consumer_of_a_track_hears_every_packet_once() {
+        let mut room = Room::new();
+        room.attach("early", "TR_a");
+        room.attach("other", "TR_b");
+        room.describe(&[("TR_b", 2), ("TR_a", 1)]);
+        room.attach("late", "TR_a");
+
+        room.packet(1, 7);
+
+        assert_eq!(room.heard(), ["early: 7 of 1", "late: 7 of 1"]);
+    }
+
+    #[test]
+    fn the_first_packet_of_a_stream_is_told_once() {
+        let mut room = Room::new();
+        room.describe(&[("TR_a", 1)]);
+
+        assert_eq!(room.packet(1, 7), Some("TR_a".into()));
+        assert_eq!(room.packet(1, 8), None);
+        room.describe(&[("TR_a", 1), ("TR_b", 2)]);
+        assert_eq!(room.packet(1, 9), None);
+    }
+
+    #[test]
+    fn a_track_that_comes_under_a_new_ssrc_restarts_its_consumers() {
+        let mut room = Room::new();
+        room.attach("a", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+
+        room.describe(&[]);
+        room.describe(&[("TR_a", 1)]);
+        room.describe(&[("TR_a", 3)]);
+
+        assert_eq!(room.heard(), ["a: Restarted"]);
+    }
+
+    #[test]
+    fn a_new_peer_connection_restarts_consumers_whatever_the_ssrc() {
+        let mut room = Room::new();
+        room.attach("a", "TR_a");
+        room.attach("b", "TR_b");
+        room.describe(&[("TR_a", 1)]);
+
+        room.tracks.restart();
+        assert_eq!(room.packet(1, 7), None);
+        room.describe(&[("TR_a", 1), ("TR_b", 2)]);
+
+        assert_eq!(room.heard(), ["a: Restarted"]);
+    }
+
+    #[test]
+    fn a_retargeted_consumer_goes_on_with_the_other_track() {
+        let mut room = Room::new();
+        let id = room.attach("a", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+        room.packet(1, 7);
+
+        room.tracks.retarget(id, "TR_b".into(), room.now);
+        room.packet(1, 8);
+        room.describe(&[("TR_b", 2)]);
+        room.packet(2, 9);
+
+        assert_eq!(room.heard(), ["a: 7 of 1", "a: Restarted", "a: 9 of 2"]);
+    }
+
+    #[test]
+    fn a_panicking_consumer_harms_nobody_else() {
+        let mut room = Room::new();
+        room.attach("broken", "TR_a");
+        room.attach("sound", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+
+        room.packet(1, 7);
+        room.tracks.poll(room.now, |_| {});
+        room.packet(1, 8);
+
+        assert_eq!(room.heard(), ["sound: 7 of 1", "sound: 8 of 1"]);
+        assert_eq!(room.tracks.panicked(), 1);
+    }
+
+    #[test]
+    fn keyframe_requests_name_the_stream() {
+        let mut room = Room::new();
+        room.attach("keen", "TR_a");
+        room.attach("keen", "TR_unknown");
+        room.describe(&[("TR_a", 1)]);
+
+        let mut requests = Vec::new();
+        room.tracks.poll(room.now, |ssrc| requests.push(ssrc));
+
+        assert_eq!(requests, [Ssrc(1)]);
+    }
+
+    #[test]
+    fn consumers_hear_the_end() {
+        let mut room = Room::new();
+        let id = room.attach("a", "TR_a");
+        room.attach("b", "TR_b");
+
+        room.tracks.detach(id, room.now);
+        room.tracks.notice(&"TR_a".into(), &Notice::Muted, room.now);
+        room.tracks.notice(&"TR_b".into(), &Notice::Muted, room.now);
+        room.tracks.end(room.now);
+
+        assert_eq!(room.heard(), ["a: Ended", "b: Muted", "b: Ended"]);
+    }
+}

@@ -1,0 +1,98 @@
+//! What can go wrong, on demand.
+
+use livekit_protocol::{DisconnectReason, leave_request};
+
+use super::Refusal;
+use crate::network::Conditions;
+
+/// Something that goes wrong for every subscriber of the server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// RTP and RTCP suffer in both directions; ICE and DTLS do not.
+    /// [`Conditions::default`] heals.
+    Network(Conditions),
+    /// The WebSockets break without a closing handshake; the sessions can be resumed.
+    DropSignal,
+    /// The server says that sessions must, or can again, be resumed: [`Resume`].
+    Resume(Resume),
+    /// The server tells everyone to leave. Media stops when the action is `Disconnect`
+    /// or `Reconnect`.
+    Leave(leave_request::Action, DisconnectReason),
+    /// The server offers new ICE credentials.
+    RestartIce,
+    /// Nothing comes from the server and nothing reaches it; no connection is closed.
+    Vanish,
+    /// The end of [`Fault::Vanish`].
+    Return,
+    /// The server starts anew: WebSockets break, all sessions are forgotten, publishers are
+    /// back with the same tracks.
+    Restart,
+    /// Requests for a WebSocket are refused, as with an expired token; `None` ends it.
+    Refuse(Option<Refusal>),
+    /// Subscriptions are answered with an error and nothing else; `None` ends it.
+    RefuseSubscriptions(Option<livekit_protocol::SubscriptionError>),
+    /// One WebSocket message with bytes that are no protobuf.
+    Garbage,
+    /// One WebSocket message whose protobuf ends too early.
+    Truncated,
+    /// One offer with this text; the answer to it, if any, is ignored.
+    HostileOffer(String),
+}
+
+/// What becomes of sessions whose WebSocket broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Resume {
+    /// They go on.
+    #[default]
+    Granted,
+    /// `Leave(RECONNECT)`: the client has to join anew.
+    Refused,
+}
+
+/// When the first candidates are trickled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trickle {
+    /// Behind the first offer, as it was always seen.
+    #[default]
+    AfterOffer,
+    /// Before the offer to which they belong, as others report it.
+    BeforeOffer,
+}
+
+/// Offers that no client may choke on, made from a good one; each with a name.
+#[must_use]
+pub fn hostile_offers(good: &str) -> Vec<(&'static str, String)> {
+    let replace = |from: &str, to: &str| good.replace(from, to);
+    vec![
+        ("empty", String::new()),
+        (
+            "no m-line",
+            "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n".into(),
+        ),
+        ("cut in half", good.chars().take(good.len() / 2).collect()),
+        ("no fingerprint", replace("a=fingerprint:sha-256 ", "a=x:")),
+        ("no credentials", replace("a=ice-", "a=x-")),
+        ("every mid the same", replace("a=mid:1", "a=mid:0")),
+        (
+            "SSRC beyond 32 bits",
+            replace("a=ssrc:", "a=ssrc:99999999999999"),
+        ),
+        (
+            "payload type beyond 7 bits",
+            replace("a=rtpmap:111", "a=rtpmap:999"),
+        ),
+        ("control characters", replace("a=mid:0", "a=mid:\u{0}\u{7}")),
+        (
+            "a million bytes",
+            format!("{good}{}", "a=x\r\n".repeat(200_000)),
+        ),
+        ("a thousand m-lines", thousand_lines(good)),
+    ]
+}
+
+fn thousand_lines(good: &str) -> String {
+    let media: String = (10..1_010)
+        .map(|mid| format!("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:{mid}\r\na=sendrecv\r\n"))
+        .collect();
+    format!("{good}{media}")
+}
