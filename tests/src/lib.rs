@@ -3,6 +3,8 @@
 pub mod clip;
 pub mod file;
 pub mod fuzz;
+pub mod golden;
 pub mod inspect;
 pub mod probe;
+pub mod small_disk;
 pub mod sparse;

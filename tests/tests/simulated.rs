@@ -1,6 +1,8 @@
 //! What can be proved without a server: files, captures, virtual time. One module a subject.
 
+mod manifest;
 mod mp4;
 mod ogg;
+mod sink;
 mod wav;
 mod webm;

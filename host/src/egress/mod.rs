@@ -6,6 +6,7 @@
 //! ```
 
 mod files;
+pub mod manifest;
 mod recorder;
 mod writer;
 
