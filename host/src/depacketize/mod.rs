@@ -83,7 +83,8 @@ pub trait Depacketizer: std::fmt::Debug + Send {
     /// come, so the caller counts them as dropped units.
     fn take_skipped(&mut self) -> u32;
 
-    /// No packet follows: finishes the last access unit if there is one.
+    /// No packet follows: finishes the last access unit if there is one. Without a marker it is
+    /// given as damaged, because nothing tells whether its end came.
     fn finish(&mut self);
 }
 
