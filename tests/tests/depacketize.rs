@@ -98,7 +98,7 @@ fn lossy(name: &str, numbers: &[u8], percent: u8) -> Vec<Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_unit_is_whole_only_if_all_of_it_came(

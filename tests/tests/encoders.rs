@@ -1,8 +1,14 @@
 //! Streams of real encoders: packetized as publishers do, depacketized, and compared with what went
 //! in, byte by byte and by ffmpeg's decoder.
 
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
 use trackmill::bitstream::{nal, vp9};
-use trackmill::media::{AccessUnit, Codec};
+use trackmill::media::{AccessUnit, Codec, Integrity, Pts};
+use trackmill::rtp::RtpPacket;
 use trackmill_tests::capture::{self, Step};
 use trackmill_tests::depacketized::Depacketized;
 use trackmill_tests::{elementary, packetize};
@@ -171,6 +177,100 @@ fn av1_of_three_encoders_comes_back_unit_by_unit() {
             "{name}"
         );
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_unit_of_an_encoder_is_whole_only_if_all_of_it_came(
+        stream in 0..4_usize,
+        numbers in vec(0..100_u8, 97..130),
+        percent in 0..60_u8,
+    ) {
+        let packets = &lossless_streams()[stream];
+        let steps = capture::in_order(packets.clone());
+        let whole: BTreeMap<Pts, AccessUnit> =
+            Depacketized::of(steps).units.into_iter().map(|unit| (unit.pts, unit)).collect();
+
+        for unit in Depacketized::of(lossy(packets, &numbers, percent)).units {
+            if unit.integrity == Integrity::Whole {
+                prop_assert_eq!(Some(&unit), whole.get(&unit.pts));
+            }
+        }
+    }
+}
+
+/// H.264, H.265, VP9 and AV1 of small packets; without delimiters, whose loss nothing tells.
+fn lossless_streams() -> &'static [Vec<RtpPacket>; 4] {
+    static STREAMS: OnceLock<[Vec<RtpPacket>; 4]> = OnceLock::new();
+    STREAMS.get_or_init(|| {
+        let encode = |encoder: &[&str], format| {
+            elementary::encode(30, &[encoder, &["-g", "10"]].concat(), format).expect("a stream")
+        };
+        let h264 = encode(
+            &["-c:v", "libx264", "-x264-params", "aud=1:slices=3"],
+            "h264",
+        );
+        let h264 = elementary::split_annex_b(&h264, |nal| nal[0] & 0x1f == 9);
+        let h265 = "aud=1:repeat-headers=1:slices=2:log-level=none";
+        let h265 = encode(&["-c:v", "libx265", "-x265-params", h265], "hevc");
+        let h265 = elementary::split_annex_b(&h265, |nal| nal[0] >> 1 & 0x3f == 35);
+        let vp9 = encode(
+            &[
+                "-c:v",
+                "libvpx-vp9",
+                "-deadline",
+                "realtime",
+                "-cpu-used",
+                "8",
+            ],
+            "ivf",
+        );
+        let vp9 = elementary::split_ivf(&vp9).expect("an IVF file");
+        let pairs = vp9
+            .chunks(2)
+            .map(|pair| pair.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let av1 = encode(
+            &["-c:v", "libaom-av1", "-usage", "realtime", "-cpu-used", "8"],
+            "ivf",
+        );
+        let av1 = elementary::split_ivf(&av1).expect("an IVF file");
+        let stream = |codec, pictures: Vec<_>| packetize::stream(codec, &pictures, 3_000);
+        [
+            stream(
+                Codec::H264,
+                h264.iter()
+                    .map(|nals| packetize::h264(&nals[1..], 300))
+                    .collect(),
+            ),
+            stream(
+                Codec::H265,
+                h265.iter()
+                    .map(|nals| packetize::h265(&nals[1..], 300))
+                    .collect(),
+            ),
+            stream(
+                Codec::Vp9,
+                pairs.map(|pair| packetize::vp9(&pair, 300)).collect(),
+            ),
+            stream(
+                Codec::Av1,
+                av1.iter().map(|unit| packetize::av1(unit, 300)).collect(),
+            ),
+        ]
+    })
+}
+
+/// Loses packets, each with a number of 0 to 99 below `percent`.
+fn lossy(packets: &[RtpPacket], numbers: &[u8], percent: u8) -> Vec<Step> {
+    let numbered = packets.iter().zip(numbers.iter().cycle());
+    let kept = numbered.filter(|(_, number)| **number >= percent);
+    let mut steps = vec![Step::Lost(1)];
+    steps.extend(capture::in_order(
+        kept.map(|(packet, _)| packet.clone()).collect(),
+    ));
+    steps
 }
 
 fn sent(codec: Codec, pictures: &[Vec<Vec<u8>>]) -> Vec<Step> {

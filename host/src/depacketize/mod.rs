@@ -61,6 +61,8 @@ pub fn for_codec(codec: Codec) -> Box<dyn Depacketizer> {
 /// * The hole lies between two units: neither is damaged, unless the payload format tells that the
 ///   beginning of the second is missing. Without a marker the first is damaged, as its end may have
 ///   been lost.
+/// * Only what H.264 and H.265 may put in front of a picture (delimiter, SEI) is missing: nothing
+///   tells, and the unit is given as whole without it.
 /// * All of it is missing: nobody can know; the caller sees it by the gap in time.
 pub trait Depacketizer: std::fmt::Debug + Send {
     /// Takes the next packet, which is presented at `pts`. Packets of one access unit have the
