@@ -17,6 +17,8 @@ mod h264;
 mod h265;
 mod nal;
 mod opus;
+#[cfg(test)]
+mod oracle;
 mod single_packet;
 #[cfg(test)]
 mod testing;
