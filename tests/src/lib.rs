@@ -8,3 +8,7 @@ pub mod inspect;
 pub mod probe;
 pub mod small_disk;
 pub mod sparse;
+pub mod capture;
+pub mod depacketized;
+pub mod elementary;
+pub mod packetize;

@@ -6,3 +6,5 @@ mod ogg;
 mod sink;
 mod wav;
 mod webm;
+mod depacketize;
+mod encoders;

@@ -108,15 +108,6 @@ impl<F: Format> Assembler<F> {
             Finished::NoPicture => {}
         }
     }
-
-    /// Tells the format of a hole in the open unit.
-    fn pass_hole(&mut self) -> bool {
-        let is_hole = std::mem::take(&mut self.is_hole_pending);
-        if is_hole && self.open.is_some() {
-            self.format.hole();
-        }
-        is_hole
-    }
 }
 
 impl<F: Format> Depacketizer for Assembler<F> {
@@ -124,7 +115,10 @@ impl<F: Format> Depacketizer for Assembler<F> {
         if packet.payload.is_empty() {
             return Ok(());
         }
-        let is_behind_hole = self.pass_hole();
+        let is_behind_hole = std::mem::take(&mut self.is_hole_pending);
+        if is_behind_hole && self.open.is_some() {
+            self.format.hole();
+        }
         if self.open.as_ref().is_some_and(|open| open.pts != pts) {
             self.close();
         }
@@ -151,7 +145,9 @@ impl<F: Format> Depacketizer for Assembler<F> {
     }
 
     fn finish(&mut self) {
-        self.pass_hole();
+        if self.open.is_some() {
+            self.format.hole();
+        }
         self.close();
     }
 }
@@ -178,6 +174,20 @@ mod tests {
             assert_eq!(outcome.errors.iter().filter(tells).count(), 1, "{codec}");
             assert_eq!((outcome.units.len(), outcome.skipped), (0, 1), "{codec}");
         }
+    }
+
+    #[test]
+    fn the_last_unit_is_whole_only_with_its_marker() {
+        let mut packets = Packets::of(Codec::Vp8);
+        packets.add(0, [0x10, 1]).add(1, [0x10, 2]);
+
+        let integrity: Vec<_> = run(&packets)
+            .units
+            .iter()
+            .map(|unit| unit.integrity)
+            .collect();
+
+        assert_eq!(integrity, [Integrity::Whole, Integrity::Damaged]);
     }
 
     #[test]

@@ -133,7 +133,7 @@ mod tests {
             .add_last(2, [0x7c, 0x45, 0x47]);
         packets
             .add(3, stap(&[SPS, PPS]))
-            .add(3, [&[0x7c, 0xc5][..], &IDR[1..]].concat());
+            .add_last(3, [&[0x7c, 0xc5][..], &IDR[1..]].concat());
 
         let units = units(&packets);
 

@@ -17,6 +17,8 @@ mod h264;
 mod h265;
 mod nal;
 mod opus;
+#[cfg(test)]
+mod oracle;
 mod single_packet;
 #[cfg(test)]
 mod testing;
@@ -61,6 +63,8 @@ pub fn for_codec(codec: Codec) -> Box<dyn Depacketizer> {
 /// * The hole lies between two units: neither is damaged, unless the payload format tells that the
 ///   beginning of the second is missing. Without a marker the first is damaged, as its end may have
 ///   been lost.
+/// * Only what H.264 and H.265 may put in front of a picture (delimiter, SEI) is missing: nothing
+///   tells, and the unit is given as whole without it.
 /// * All of it is missing: nobody can know; the caller sees it by the gap in time.
 pub trait Depacketizer: std::fmt::Debug + Send {
     /// Takes the next packet, which is presented at `pts`. Packets of one access unit have the
@@ -83,7 +87,8 @@ pub trait Depacketizer: std::fmt::Debug + Send {
     /// come, so the caller counts them as dropped units.
     fn take_skipped(&mut self) -> u32;
 
-    /// No packet follows: finishes the last access unit if there is one.
+    /// No packet follows: finishes the last access unit if there is one. Without a marker it is
+    /// given as damaged, because nothing tells whether its end came.
     fn finish(&mut self);
 }
 

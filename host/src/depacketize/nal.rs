@@ -136,6 +136,8 @@ impl Picture {
             Content::NoPicture => return Finished::NoPicture,
             Content::Picture | Content::Keyframe => {}
         }
+        // They may have been in the hole, with another content than those that are known.
+        unit.is_damaged |= unit.is_suspect && !unit.missing.is_empty();
         let is_keyframe = unit.content == Content::Keyframe && self.insert_missing(&mut unit);
         Finished::Unit {
             data: unit.data.freeze(),
@@ -186,8 +188,6 @@ impl Picture {
         let Some(sets) = self.known.all_for(&unit.missing) else {
             return false;
         };
-        // They may have been in the hole, with another content than those that are known.
-        unit.is_damaged |= unit.is_suspect;
         let behind = unit.data.split_off(unit.head);
         for set in sets {
             put_nal(&mut unit.data, set);

@@ -1,5 +1,6 @@
 //! Entries for fuzzers and property tests: bytes in, a panic where a promise is broken.
 
+mod payload;
 mod signal;
 
 use std::collections::BTreeSet;
@@ -13,6 +14,7 @@ use trackmill::srtp::{DtlsRole, Keys, Profile};
 
 use crate::file::Growing;
 
+pub use payload::{CODECS, bitstream, depacketize};
 pub use signal::{sdp, signal_message};
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the
