@@ -47,12 +47,13 @@ const LONG_SILENCE: Duration = Duration::from_secs(3_600);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtp::tests::any_instant;
 
     const RATE: ClockRate = ClockRate::VIDEO;
 
     #[test]
     fn a_wrap_is_crossed_forwards_and_backwards() {
-        let now = Instant::now();
+        let now = any_instant();
         let mut clock = MediaClock::default();
 
         let before = clock.place(u32::MAX - 2_999, now, RATE);
@@ -67,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_ran_through_a_day_of_silence_is_followed() {
-        let start = Instant::now();
+        let start = any_instant();
         let mut clock = MediaClock::default();
         let before = clock.place(7, start, RATE);
         clock.advance(before, start);
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_stood_still_for_three_minutes_is_followed() {
-        let start = Instant::now();
+        let start = any_instant();
         let mut clock = MediaClock::default();
         let before = clock.place(u32::MAX, start, RATE);
         clock.advance(before, start);

@@ -12,6 +12,7 @@ mod stream;
 mod media_clock;
 mod reception;
 mod nack;
+mod keyframe;
 mod rtcp;
 mod statistics;
 

@@ -188,7 +188,7 @@ impl Receiver {
         Ok(())
     }
 
-    fn handle_part(&mut self, now: Instant, part: Part<'_>) {
+    fn handle_part(&mut self, now: Instant, part: Part) {
         match part {
             Part::SenderReport {
                 ssrc,
@@ -199,11 +199,9 @@ impl Receiver {
                     stream.accept_sender_report(now, ntp, timestamp);
                 }
             }
-            Part::Bye(ssrcs) => {
-                for ssrc in ssrcs {
-                    if let Some(stream) = self.streams.media(Ssrc(u32::from_be_bytes(*ssrc))) {
-                        stream.end();
-                    }
+            Part::Bye(ssrc) => {
+                if let Some(stream) = self.streams.media(ssrc) {
+                    stream.end();
                 }
             }
         }

@@ -3,18 +3,13 @@
 
 use crate::media::{NtpTimestamp, Ssrc};
 
-/// The parts of a compound packet that concern a receiver. Stops at the first malformed one.
-pub(super) fn read(packet: &[u8]) -> impl Iterator<Item = Part<'_>> {
+/// What concerns a receiver in a compound packet. Stops at the first malformed part of it.
+pub(super) fn read(packet: &[u8]) -> impl Iterator<Item = Part> {
     let mut rest = packet;
-    std::iter::from_fn(move || {
-        loop {
-            let (head, part) = split_part(&mut rest)?;
-            match head.kind {
-                SENDER_REPORT => return read_sender_report(part),
-                BYE => return Some(Part::Bye(part.as_chunks().0.get(..head.count.into())?)),
-                _ => {}
-            }
-        }
+    std::iter::from_fn(move || split_part(&mut rest)).flat_map(|(head, body)| {
+        read_sender_report(head, body)
+            .into_iter()
+            .chain(read_bye(head, body))
     })
 }
 
@@ -24,17 +19,17 @@ pub(super) fn sender(datagram: &[u8]) -> Option<Ssrc> {
     Some(Ssrc(u32::from_be_bytes(ssrc)))
 }
 
-/// One part of a compound packet.
+/// What a sender says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(super) enum Part {
     /// [RFC 3550 §6.4.1](https://www.rfc-editor.org/rfc/rfc3550#section-6.4.1).
     SenderReport {
         ssrc: Ssrc,
         ntp: NtpTimestamp,
         timestamp: u32,
     },
-    /// The SSRCs that end, [RFC 3550 §6.6](https://www.rfc-editor.org/rfc/rfc3550#section-6.6).
-    Bye(&'a [[u8; 4]]),
+    /// A stream ends, [RFC 3550 §6.6](https://www.rfc-editor.org/rfc/rfc3550#section-6.6).
+    Bye(Ssrc),
 }
 
 #[derive(Clone, Copy)]
@@ -59,8 +54,11 @@ fn split_part<'a>(rest: &mut &'a [u8]) -> Option<(Head, &'a [u8])> {
     Some((head, part.get(4..)?))
 }
 
-fn read_sender_report(part: &[u8]) -> Option<Part<'_>> {
-    let [ssrc, high, low, timestamp, _packets, _octets] = *part.as_chunks().0.first_chunk()?;
+fn read_sender_report(head: Head, body: &[u8]) -> Option<Part> {
+    if head.kind != SENDER_REPORT {
+        return None;
+    }
+    let [ssrc, high, low, timestamp, _packets, _octets] = *body.as_chunks().0.first_chunk()?;
     let seconds = u64::from(u32::from_be_bytes(high));
     let fraction = u64::from(u32::from_be_bytes(low));
     Some(Part::SenderReport {
@@ -68,6 +66,16 @@ fn read_sender_report(part: &[u8]) -> Option<Part<'_>> {
         ntp: NtpTimestamp(seconds << 32 | fraction),
         timestamp: u32::from_be_bytes(timestamp),
     })
+}
+
+/// A reason may follow the SSRCs.
+fn read_bye(head: Head, body: &[u8]) -> impl Iterator<Item = Part> {
+    let count = if head.kind == BYE { head.count } else { 0 };
+    let (ssrcs, _) = body.as_chunks();
+    ssrcs
+        .iter()
+        .take(count.into())
+        .map(|ssrc| Part::Bye(Ssrc(u32::from_be_bytes(*ssrc))))
 }
 
 /// What a receiver report says of one stream,
@@ -208,3 +216,66 @@ const CNAME: u8 = 1;
 const GENERIC_NACK: u8 = 1;
 /// Format of payload-specific feedback.
 const PICTURE_LOSS: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nack_packs_17_numbers_into_a_word_over_the_wrap() {
+        let mut writer = Writer::new(Ssrc(1));
+
+        writer.nack(Ssrc(2), &[65_535, 0, 15, 16, 40]);
+
+        let expected = [
+            [0x81, 205, 0, 5],
+            [0, 0, 0, 1],
+            [0, 0, 0, 2],
+            [0xff, 0xff, 0x80, 0x01],
+            [0, 16, 0, 0],
+            [0, 40, 0, 0],
+        ];
+        assert_eq!(writer.into_packet(), expected.concat());
+    }
+
+    #[test]
+    fn loss_is_written_as_24_bits_with_sign() {
+        let table = [
+            (-1, [0xff, 0xff, 0xff]),
+            (i32::MIN, [0x80, 0, 0]),
+            (i32::MAX, [0x7f, 0xff, 0xff]),
+        ];
+        for (cumulative_lost, expected) in table {
+            let mut writer = Writer::new(Ssrc(1));
+            writer.receiver_report(&[ReportBlock {
+                ssrc: Ssrc(2),
+                fraction_lost: 0,
+                cumulative_lost,
+                highest: 0,
+                jitter: 0,
+                last_sender_report: 0,
+                delay_since: 0,
+            }]);
+            assert_eq!(writer.into_packet()[13..16], expected, "{cumulative_lost}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_malformed_part_is_not_read() {
+        let bye = [0x82, 203, 0, 2, 0, 0, 0, 7, 0, 0, 0, 8];
+        let too_long = [0x81, 203, 0, 9, 0, 0, 0, 9];
+
+        let parts: Vec<_> = read(&[&bye[..], &too_long].concat()).collect();
+
+        assert_eq!(parts, [Part::Bye(Ssrc(7)), Part::Bye(Ssrc(8))]);
+    }
+
+    #[test]
+    fn a_goodbye_names_no_more_streams_than_it_holds() {
+        let reason = [0x9f, 203, 0, 2, 0, 0, 0, 7, 3, b'b', b'y', b'e'];
+
+        let parts: Vec<_> = read(&reason[..8]).chain(read(&reason)).collect();
+
+        assert_eq!(parts.len(), 2, "the count of 31 is a lie");
+    }
+}

@@ -2,7 +2,7 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::derive::{Label, Master, SALT_LENGTH, Secret, SessionKey};
+use super::derive::{Label, Master, SALT_LENGTH, Secret};
 use super::{KeyError, OpenError, Profile, SealError};
 use crate::media::{SeqNo, Ssrc};
 
@@ -18,8 +18,8 @@ impl Context {
         let rtp = (Label::RtpEncryption, Label::RtpSalt);
         let rtcp = (Label::RtcpEncryption, Label::RtcpSalt);
         Ok(Self {
-            rtp: Cipher::from_session(&SessionKey::derive(profile, master, rtp)?)?,
-            rtcp: Cipher::from_session(&SessionKey::derive(profile, master, rtcp)?)?,
+            rtp: Cipher::derive(profile, master, rtp)?,
+            rtcp: Cipher::derive(profile, master, rtcp)?,
             next_rtcp_index: 0,
         })
     }
@@ -146,12 +146,22 @@ impl RtcpTrailer {
 /// One AEAD key with its salt.
 struct Cipher {
     key: LessSafeKey,
-    salt: Secret<SALT_LENGTH>,
+    salt: [u8; SALT_LENGTH],
 }
 
 impl Cipher {
-    fn from_session(session: &SessionKey) -> Result<Self, KeyError> {
-        Self::new(session.key(), *session.salt())
+    /// The session key and salt of two labels.
+    fn derive(
+        profile: Profile,
+        master: Master<'_>,
+        (key_label, salt_label): (Label, Label),
+    ) -> Result<Self, KeyError> {
+        let mut secret = Secret([0; 32]);
+        let (key, _unused) = secret.0.split_at_mut(profile.key_length());
+        master.derive(key_label, key)?;
+        let mut salt = [0; SALT_LENGTH];
+        master.derive(salt_label, &mut salt)?;
+        Self::new(key, salt)
     }
 
     fn new(key: &[u8], salt: [u8; SALT_LENGTH]) -> Result<Self, KeyError> {
@@ -162,7 +172,7 @@ impl Cipher {
         let key = UnboundKey::new(algorithm, key).map_err(|_unspecified| KeyError::Refused)?;
         Ok(Self {
             key: LessSafeKey::new(key),
-            salt: Secret(salt),
+            salt,
         })
     }
 
@@ -193,7 +203,7 @@ impl Cipher {
     }
 
     fn nonce(&self, mut nonce: [u8; 12]) -> Nonce {
-        for (byte, salt) in nonce.iter_mut().zip(&self.salt.0) {
+        for (byte, salt) in nonce.iter_mut().zip(&self.salt) {
             *byte ^= salt;
         }
         Nonce::assume_unique_for_key(nonce)

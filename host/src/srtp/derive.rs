@@ -6,7 +6,7 @@ use std::hint::black_box;
 use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
 
-use super::{KeyError, Profile};
+use super::KeyError;
 
 /// A master key and its salt, borrowed from the DTLS exporter.
 #[derive(Clone, Copy)]
@@ -22,13 +22,13 @@ impl<'a> Master<'a> {
 
     /// Fills `out` with the key stream of `label`.
     pub(super) fn derive(self, label: Label, out: &mut [u8]) -> Result<(), KeyError> {
-        let mut counter = Secret([0; 16]);
-        for (byte, salt) in counter.0.iter_mut().zip(self.salt) {
+        let mut counter = [0; 16];
+        for (byte, salt) in counter.iter_mut().zip(self.salt) {
             *byte = *salt;
         }
         // The label is the octet before the 48-bit index, which is 0: RFC 3711 §4.3.1. A 96-bit
         // salt counts as one of 112 bits that ends in zeros: RFC 7714 §11.
-        let [_, _, _, _, _, _, _, label_octet, ..] = &mut counter.0;
+        let [_, _, _, _, _, _, _, label_octet, ..] = &mut counter;
         *label_octet ^= label as u8;
 
         out.fill(0);
@@ -39,7 +39,7 @@ impl<'a> Master<'a> {
         UnboundCipherKey::new(algorithm, self.key)
             .and_then(EncryptingKey::ctr)
             .and_then(|key| {
-                let iv = FixedLength::from(&counter.0);
+                let iv = FixedLength::from(&counter);
                 key.less_safe_encrypt(out, EncryptionContext::Iv128(iv))
             })
             .map_err(|_unspecified| KeyError::Refused)?;
@@ -58,40 +58,8 @@ pub(super) enum Label {
     RtcpSalt = 5,
 }
 
-/// The session key and salt of one AEAD key.
-pub(super) struct SessionKey {
-    profile: Profile,
-    key: Secret<32>,
-    salt: Secret<SALT_LENGTH>,
-}
-
-impl SessionKey {
-    pub(super) fn derive(
-        profile: Profile,
-        master: Master<'_>,
-        (key_label, salt_label): (Label, Label),
-    ) -> Result<Self, KeyError> {
-        let mut session = Self {
-            profile,
-            key: Secret([0; 32]),
-            salt: Secret([0; SALT_LENGTH]),
-        };
-        let (key, _unused) = session.key.0.split_at_mut(profile.key_length());
-        master.derive(key_label, key)?;
-        master.derive(salt_label, &mut session.salt.0)?;
-        Ok(session)
-    }
-
-    pub(super) fn key(&self) -> &[u8] {
-        self.key.0.split_at(self.profile.key_length()).0
-    }
-
-    pub(super) const fn salt(&self) -> &[u8; SALT_LENGTH] {
-        &self.salt.0
-    }
-}
-
-/// Bytes that are overwritten when they go.
+/// A key that is overwritten when it goes. To move it would leave a copy behind: fill it in place
+/// and lend it.
 pub(super) struct Secret<const N: usize>(pub(super) [u8; N]);
 
 impl<const N: usize> Drop for Secret<N> {
@@ -103,7 +71,8 @@ impl<const N: usize> Drop for Secret<N> {
 }
 
 /// Bytes of a master salt and of a session salt with AES-GCM,
-/// [RFC 7714 §12](https://www.rfc-editor.org/rfc/rfc7714#section-12).
+/// [RFC 7714 §12](https://www.rfc-editor.org/rfc/rfc7714#section-12). Salts need not be secret
+/// ([RFC 3711 §3.2.1](https://www.rfc-editor.org/rfc/rfc3711#section-3.2.1)).
 pub(super) const SALT_LENGTH: usize = 12;
 
 #[cfg(test)]

@@ -9,9 +9,9 @@
 //! Opening never changes a [`Source`]; only [`Source::accept`] does, and it is called for
 //! authenticated packets alone. A forged packet therefore costs time and nothing else.
 //!
-//! Every buffer of ours that held a key is overwritten when it goes ([`derive`]), and aws-lc-rs
-//! does so with the key of the derivation. The expanded AES-GCM key within its AEAD context is
-//! freed but not overwritten, and it offers no way to do that.
+//! A session key lies in one buffer of ours while its cipher is made; it is overwritten after that
+//! (`derive::Secret`), as aws-lc-rs does with the key of the derivation. The expanded key within
+//! its AEAD context is freed but not overwritten; there is no way to ask for that.
 
 mod context;
 mod derive;

@@ -65,10 +65,6 @@ impl<const WORDS: usize> Window<WORDS> {
         }
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a remainder of the number of words, which is small"
-    )]
     const fn word(index: u64) -> usize {
         (index / 64 % WORDS as u64) as usize
     }

@@ -107,7 +107,7 @@ fn read(path: &Path) -> BTreeMap<u64, Vec<u8>> {
         let (packet, tail) = tail.split_at(u16::from_le_bytes([head[8], head[9]]).into());
         rest = tail;
         let wire = u16::from_be_bytes([packet[2], packet[3]]);
-        let near = newest.unwrap_or(65_536 + u64::from(wire));
+        let near = newest.unwrap_or_else(|| 65_536 + u64::from(wire));
         let distance = wire.wrapping_sub(SeqNo(near).wire()).cast_signed();
         let index = near.saturating_add_signed(distance.into());
         newest = Some(index.max(near));
