@@ -171,14 +171,8 @@ impl Peer {
 
     /// Takes a trickled candidate; what cannot be used is ignored. It waits for its offer.
     pub(crate) fn add_remote_candidate(&mut self, text: &str, now: Instant) {
-        let Some(candidate) = candidate::parse(text) else {
-            tracing::debug!(candidate = text, "Ignored an ICE candidate.");
-            return;
-        };
-        if let Some(candidate) = self.candidates.add(candidate) {
-            self.use_remote_candidate(candidate, now);
-            self.check_candidates(now);
-        }
+        self.learn_candidate(text, now);
+        self.check_candidates(now);
     }
 
     /// Answers an offer that was rewritten so that we only receive, without `a=ssrc` lines:
@@ -338,18 +332,30 @@ impl Peer {
             self.dialer.restart();
         }
         let early = self.candidates.offered(ufrag);
-        let own = own.iter().filter_map(|line| candidate::parse(line));
-        for candidate in own.chain(early) {
+        for candidate in early {
+            self.use_remote_candidate(candidate, now);
+        }
+        for line in own {
+            self.learn_candidate(line, now);
+        }
+    }
+
+    fn learn_candidate(&mut self, text: &str, now: Instant) {
+        let Some(candidate) = candidate::parse(text) else {
+            tracing::debug!(candidate = text, "Ignored an ICE candidate.");
+            return;
+        };
+        if candidate.proto() == Protocol::Udp {
+            self.outputs.push_back(Output::Reach(candidate.addr()));
+        }
+        if let Some(candidate) = self.candidates.add(candidate) {
             self.use_remote_candidate(candidate, now);
         }
     }
 
     fn use_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         match (candidate.proto(), candidate.tcptype()) {
-            (Protocol::Udp, _) => {
-                self.dialer.add_udp(now);
-                self.outputs.push_back(Output::Reach(candidate.addr()));
-            }
+            (Protocol::Udp, _) => self.dialer.add_udp(now),
             (Protocol::Tcp, Some(TcpType::Passive)) => self.dialer.add_tcp(now, candidate.addr()),
             _ => return,
         }
