@@ -7,7 +7,8 @@ use str0m::crypto::dtls::SrtpProfile;
 use str0m::media::{MediaKind, Mid};
 
 use super::dtls::Agreement;
-use super::peer::{Output, Peer, PeerError, Route, Settings, keys};
+use super::output::{Output, PeerError, Route};
+use super::peer::{Peer, Settings, keys};
 use super::sfu::Sfu;
 use super::{OfferError, Transport, clock};
 use crate::media::Ssrc;

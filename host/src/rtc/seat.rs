@@ -11,7 +11,8 @@ use tracing::{debug, warn};
 
 use super::command::{Opening, PeerCommand};
 use super::connection::{Connection, Received};
-use super::peer::{self, Output, Peer, Route};
+use super::output::{Output, Route};
+use super::peer::{self, Peer};
 use super::socket::Udp;
 use super::sockets::{Sent, Sockets};
 use super::tracks::Tracks;

@@ -8,7 +8,7 @@ use tracing::debug;
 
 use super::Transport;
 use super::connection::Connection;
-use super::peer::Route;
+use super::output::Route;
 use super::poller::{Poller, Token};
 use super::socket::{self, Udp};
 
