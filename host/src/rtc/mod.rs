@@ -2,15 +2,15 @@
 //! on media workers (D2, D7).
 //!
 //! ```text
-//! control (tokio)          │ media worker (one thread a core)
-//! Workers ── open ──► PeerHandle ── commands ─► worker ─► seat ┬ socket, connection (UDP, ICE-TCP)
-//!                     PeerEvent ◄─────────────┼───────────────  ├ peer   demux ┬ str0m
-//!                          │                  │                 │              └ rtp::Receiver
-//!                          │                  │                 └ tracks ─► Consumer
+//! control (tokio)           media worker (one thread a core)
+//! Workers ─ open ─► PeerHandle ─ commands ─► worker ─► seat ┬─ sockets   UDP, ICE-TCP
+//!                   PeerEvent ◄────────────────────────────  ├─ peer ─ demux ┬ str0m
+//!                                                            │               └ rtp::Receiver
+//!                                                            └─ tracks ─► Consumer
 //! ```
 //!
-//! `peer`, `tracks` and what they use are pure; `seat`, `socket`, `connection` and `worker` do I/O;
-//! `handle` is what the control side sees.
+//! `peer`, `tracks` and what they are made of are pure; `worker`, `seat`, `sockets`, `socket`,
+//! `connection`, `poller` and `clock` do I/O; `handle` is what the control side sees.
 
 mod candidate;
 mod clock;
@@ -22,6 +22,7 @@ mod dtls;
 mod engine;
 mod framing;
 mod handle;
+mod output;
 mod peer;
 #[cfg(test)]
 mod peer_tests;
@@ -30,6 +31,7 @@ mod seat;
 #[cfg(test)]
 mod sfu;
 mod socket;
+mod sockets;
 mod timers;
 mod tracks;
 mod worker;

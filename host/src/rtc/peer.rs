@@ -14,15 +14,16 @@ use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::crypto::dtls::SrtpProfile;
 use str0m::net::{Protocol, Receive, TcpType};
-use str0m::{Candidate, Event, IceConnectionState, Input, Rtc, RtcError};
+use str0m::{Candidate, Event, IceConnectionState, Input, Rtc};
 
 use super::demux::{self, Kind};
 use super::dialer::Dialer;
 use super::dtls::{Agreement, KeyTap};
+use super::output::{Output, PeerError, Route};
 use super::{OfferError, Transport, candidate, engine};
 use crate::media::Ssrc;
 use crate::rtp::{Dropped, Receiver, RtpPacket, SenderReport, StreamDescription, StreamStatistics};
-use crate::srtp::{DtlsRole, KeyError, Keys, Profile};
+use crate::srtp::{DtlsRole, Keys, Profile};
 
 /// A peer connection that only receives.
 #[derive(Debug)]
@@ -50,59 +51,6 @@ pub(crate) struct Settings {
     pub(crate) cname: String,
     /// How long UDP may take to connect before TCP is tried.
     pub(crate) tcp_after: Duration,
-}
-
-/// The way a datagram came or goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Route {
-    /// UDP, or RFC 4571 frames over TCP.
-    pub(crate) transport: Transport,
-    /// Our own address.
-    pub(crate) local: SocketAddr,
-    /// The server's address.
-    pub(crate) remote: SocketAddr,
-}
-
-/// What a [`Peer`] wants done.
-#[derive(Debug)]
-pub(crate) enum Output {
-    /// Send a datagram.
-    Transmit(Route, Vec<u8>),
-    /// The server can be reached at this address over UDP: make sure that one of our sockets is
-    /// bound where the route there starts, and [`Peer::add_local_candidate`].
-    Reach(SocketAddr),
-    /// Open a TCP connection: then [`Peer::add_local_candidate`], and
-    /// [`Peer::connection_closed`] when it ends or cannot be made.
-    Dial(SocketAddr),
-    /// ICE and DTLS are up: packets flow.
-    Connected(Transport),
-    /// ICE has lost its way to the server. It may come back, or ICE may be restarted.
-    Disconnected,
-    /// The end of this peer.
-    Failed(PeerError),
-}
-
-/// Why a peer connection failed for good.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PeerError {
-    /// The handshake failed; most often the fingerprint in the SDP is not that of the certificate.
-    #[error("the WebRTC engine failed")]
-    Engine(#[from] RtcError),
-    /// We speak AEAD GCM only (RFC 7714).
-    #[error(
-        "the server chose the SRTP profile {0:?}, which is not supported: \
-         enable AEAD_AES_256_GCM or AEAD_AES_128_GCM on the server"
-    )]
-    Profile(SrtpProfile),
-    /// DTLS came up without exporting SRTP keys.
-    #[error("DTLS exported no SRTP keys")]
-    NoKeys,
-    /// The exported keys are of no use.
-    #[error("DTLS exported unusable SRTP keys")]
-    Keys(#[from] KeyError),
-    /// The server closed DTLS.
-    #[error("the server closed the connection")]
-    Closed,
 }
 
 /// What went by without effect.
@@ -171,14 +119,8 @@ impl Peer {
 
     /// Takes a trickled candidate; what cannot be used is ignored. It waits for its offer.
     pub(crate) fn add_remote_candidate(&mut self, text: &str, now: Instant) {
-        let Some(candidate) = candidate::parse(text) else {
-            tracing::debug!(candidate = text, "Ignored an ICE candidate.");
-            return;
-        };
-        if let Some(candidate) = self.candidates.add(candidate) {
-            self.use_remote_candidate(candidate, now);
-            self.check_candidates(now);
-        }
+        self.learn_candidate(text, now);
+        self.check_candidates(now);
     }
 
     /// Answers an offer that was rewritten so that we only receive, without `a=ssrc` lines:
@@ -241,7 +183,7 @@ impl Peer {
         if self.state == State::Dead {
             return None;
         }
-        let dial = match self.rtc_is_connected() {
+        let dial = match self.rtc.is_connected() {
             true => None,
             false => self.dialer.poll_timeout(),
         };
@@ -263,7 +205,7 @@ impl Peer {
         if self.engine_timeout <= now {
             self.handle_engine_input(Input::Timeout(now), now);
         }
-        if !self.rtc_is_connected()
+        if !self.rtc.is_connected()
             && let Some(remote) = self.dialer.poll(now)
         {
             self.outputs.push_back(Output::Dial(remote));
@@ -338,18 +280,30 @@ impl Peer {
             self.dialer.restart();
         }
         let early = self.candidates.offered(ufrag);
-        let own = own.iter().filter_map(|line| candidate::parse(line));
-        for candidate in own.chain(early) {
+        for candidate in early {
+            self.use_remote_candidate(candidate, now);
+        }
+        for line in own {
+            self.learn_candidate(line, now);
+        }
+    }
+
+    fn learn_candidate(&mut self, text: &str, now: Instant) {
+        let Some(candidate) = candidate::parse(text) else {
+            tracing::debug!(candidate = text, "Ignored an ICE candidate.");
+            return;
+        };
+        if candidate.proto() == Protocol::Udp {
+            self.outputs.push_back(Output::Reach(candidate.addr()));
+        }
+        if let Some(candidate) = self.candidates.add(candidate) {
             self.use_remote_candidate(candidate, now);
         }
     }
 
     fn use_remote_candidate(&mut self, candidate: Candidate, now: Instant) {
         match (candidate.proto(), candidate.tcptype()) {
-            (Protocol::Udp, _) => {
-                self.dialer.add_udp(now);
-                self.outputs.push_back(Output::Reach(candidate.addr()));
-            }
+            (Protocol::Udp, _) => self.dialer.add_udp(now),
             (Protocol::Tcp, Some(TcpType::Passive)) => self.dialer.add_tcp(now, candidate.addr()),
             _ => return,
         }
@@ -464,10 +418,6 @@ impl Peer {
         self.state = State::Dead;
         self.outputs.push_back(Output::Failed(error));
     }
-
-    fn rtc_is_connected(&self) -> bool {
-        self.rtc.is_connected()
-    }
 }
 
 /// The keys of an agreement, if we speak its profile.
@@ -482,15 +432,6 @@ pub(crate) fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
         false => DtlsRole::Server,
     };
     Ok(Keys::from_dtls(profile, &agreement.material, role)?)
-}
-
-impl From<Transport> for Protocol {
-    fn from(transport: Transport) -> Self {
-        match transport {
-            Transport::Udp => Self::Udp,
-            Transport::Tcp => Self::Tcp,
-        }
-    }
 }
 
 /// str0m's "never" is decades away.

@@ -7,7 +7,8 @@ use str0m::crypto::dtls::SrtpProfile;
 use str0m::media::{MediaKind, Mid};
 
 use super::dtls::Agreement;
-use super::peer::{Output, Peer, PeerError, Route, Settings, keys};
+use super::output::{Output, PeerError, Route};
+use super::peer::{Peer, Settings, keys};
 use super::sfu::Sfu;
 use super::{OfferError, Transport, clock};
 use crate::media::Ssrc;
@@ -80,18 +81,22 @@ impl Call {
     fn exchange(&mut self) {
         loop {
             if let Some(output) = self.peer.poll_output() {
-                match output {
-                    Output::Transmit(route, datagram) => {
-                        let path = (route.local, route.remote);
-                        self.sfu.receive(self.now, route.transport, path, &datagram);
-                    }
-                    other => self.events.push(other),
-                }
+                self.perform(output);
             } else if let Some(transmit) = self.sfu.transmits.pop_front() {
                 self.deliver(&mut transmit.contents.to_vec());
             } else {
                 return;
             }
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Transmit(route, datagram) => {
+                let path = (route.local, route.remote);
+                self.sfu.receive(self.now, route.transport, path, &datagram);
+            }
+            other => self.events.push(other),
         }
     }
 
@@ -247,8 +252,10 @@ fn with_another_fingerprint(offer: &str) -> String {
         .lines()
         .find(|line| line.starts_with("a=fingerprint:sha-256 "))
         .unwrap();
-    let last = if line.ends_with('0') { "1" } else { "0" };
-    offer.replace(line, &format!("{}{last}", &line[..line.len() - 1]))
+    let mut forged = line.to_owned();
+    let last = forged.pop().unwrap();
+    forged.push(if last == '0' { '1' } else { '0' });
+    offer.replace(line, &forged)
 }
 
 #[test]

@@ -11,9 +11,10 @@ use tracing::{debug, warn};
 
 use super::command::{Opening, PeerCommand};
 use super::connection::{Connection, Received};
-use super::peer::{self, Output, Peer, Route};
-use super::poller::Token;
-use super::socket::{self, Udp};
+use super::output::{Output, Route};
+use super::peer::{self, Peer};
+use super::socket::Udp;
+use super::sockets::{Sent, Sockets};
 use super::tracks::Tracks;
 use super::worker::Shared;
 use super::{OfferError, PeerEvent, PeerStatistics, TrackStatistics, Transport, clock};
@@ -26,9 +27,7 @@ pub(crate) struct Seat {
     slot: u32,
     server: IpAddr,
     peer: Peer,
-    /// One for each of our addresses that a route to the server starts from; most often one.
-    udp: Vec<Udp>,
-    tcp: Option<Connection>,
+    sockets: Sockets,
     tracks: Tracks,
     events: mpsc::Sender<PeerEvent>,
     silence: Silence,
@@ -54,8 +53,8 @@ impl Seat {
     /// `None`, and [`PeerEvent::Failed`], if the socket cannot be watched.
     pub(crate) fn new(slot: u32, opening: Opening, shared: &Shared) -> Option<Self> {
         let now = clock::now();
-        let peer = match begin(slot, &opening.udp, shared, now) {
-            Ok(peer) => peer,
+        let (peer, sockets) = match begin(slot, opening.udp, shared, now) {
+            Ok(begun) => begun,
             Err(error) => {
                 // The channel is empty: the control side hears it, or is gone.
                 drop(opening.events.try_send(cannot_begin(&error)));
@@ -66,8 +65,7 @@ impl Seat {
             slot,
             server: opening.server,
             peer,
-            udp: vec![opening.udp],
-            tcp: None,
+            sockets,
             tracks: Tracks::default(),
             events: opening.events,
             silence: Silence::new(now),
@@ -79,7 +77,7 @@ impl Seat {
     /// Datagrams wait on a UDP socket.
     pub(crate) fn udp_readable(&mut self, socket: u8, shared: &mut Shared) {
         for _ in 0..MAX_READS {
-            let Some(udp) = self.udp.get(usize::from(socket)) else {
+            let Some(udp) = self.sockets.udp(socket) else {
                 return;
             };
             let local = udp.local();
@@ -103,12 +101,15 @@ impl Seat {
 
     /// The TCP connection can be read or written, or has ended.
     pub(crate) fn tcp_ready(&mut self, ready: EpollFlags, shared: &mut Shared) {
-        let Some(mut connection) = self.tcp.take() else {
+        let Some(mut connection) = self.sockets.take_connection() else {
             return;
         };
-        match self.serve(&mut connection, ready, shared) {
-            Ok(()) => self.watch(connection, shared),
-            Err(error) => self.hang_up(connection.remote(), &error),
+        let served = self
+            .serve(&mut connection, ready, shared)
+            .and_then(|()| self.sockets.put_back(connection, &shared.poller));
+        if let Err(error) = served {
+            debug!(%error, "ICE-TCP closed.");
+            self.peer.connection_closed(clock::now());
         }
     }
 
@@ -234,9 +235,7 @@ impl Seat {
             .flat_map(|stream| &stream.formats)
             .any(|(_, codec)| codec.kind() == TrackKind::Video);
         if has_video {
-            for udp in &self.udp {
-                udp.enlarge(shared.settings.video_receive_buffer);
-            }
+            self.sockets.enlarge(shared.settings.video_receive_buffer);
         }
         self.tracks.describe(streams, now);
         Ok(answer)
@@ -247,12 +246,9 @@ impl Seat {
         self.peer.close(now);
         self.perform(now, shared);
         self.tracks.restart();
-        self.tcp = None;
-        self.udp.clear();
-        let begun = Udp::towards(self.server)
-            .and_then(|udp| Ok((begin(self.slot, &udp, shared, now)?, udp)));
+        let begun = Udp::towards(self.server).and_then(|udp| begin(self.slot, udp, shared, now));
         match begun {
-            Ok((peer, udp)) => (self.peer, self.udp) = (peer, vec![udp]),
+            Ok((peer, sockets)) => (self.peer, self.sockets) = (peer, sockets),
             Err(error) => self.say(cannot_begin(&error)),
         }
         self.silence = Silence::new(now);
@@ -264,7 +260,7 @@ impl Seat {
             match output {
                 Output::Transmit(route, datagram) => self.transmit(route, &datagram, shared),
                 Output::Reach(remote) => self.reach(remote, now, shared),
-                Output::Dial(remote) => self.dial(remote, shared),
+                Output::Dial(remote) => self.dial(remote, now, shared),
                 Output::Connected(transport) => {
                     self.silence = Silence::new(now);
                     self.say(PeerEvent::Connected { transport });
@@ -276,91 +272,25 @@ impl Seat {
     }
 
     fn transmit(&mut self, route: Route, datagram: &[u8], shared: &Shared) {
-        let is_sent = match route.transport {
-            Transport::Udp => self.transmit_udp(route, datagram),
-            Transport::Tcp => self.transmit_tcp(route, datagram, shared),
-        };
-        if !is_sent {
-            self.unsent += 1;
+        match self.sockets.send(route, datagram, &shared.poller) {
+            Sent::Taken => return,
+            Sent::Lost => {}
+            Sent::HungUp => self.peer.connection_closed(clock::now()),
         }
+        self.unsent += 1;
     }
 
-    fn transmit_udp(&self, route: Route, datagram: &[u8]) -> bool {
-        self.udp
-            .iter()
-            .find(|udp| udp.local() == route.local)
-            .is_some_and(|udp| udp.send(datagram, route.remote))
-    }
-
-    fn transmit_tcp(&mut self, route: Route, datagram: &[u8], shared: &Shared) -> bool {
-        let is_way = |connection: &mut Connection| connection.local() == Some(route.local);
-        let Some(mut connection) = self.tcp.take_if(is_way) else {
-            return false;
-        };
-        let is_sent = connection.send(datagram);
-        match is_sent {
-            Ok(_) => self.watch(connection, shared),
-            Err(ref error) => self.hang_up(connection.remote(), error),
-        }
-        is_sent.unwrap_or(false)
-    }
-
-    /// Opens another socket if the way to `remote` starts from an address without one: signalling
-    /// and media may run over different networks.
     fn reach(&mut self, remote: SocketAddr, now: Instant, shared: &Shared) {
-        let Ok(address) = socket::source(remote.ip()) else {
-            return debug!(%remote, "There is no route to a candidate.");
-        };
-        let is_open = self.udp.iter().any(|udp| udp.local().ip() == address);
-        let index = u8::try_from(self.udp.len()).unwrap_or(MAX_SOCKETS);
-        if is_open || index >= MAX_SOCKETS {
-            return;
-        }
-        let token = Token::Udp(self.slot, index);
-        let opened = Udp::bind(address).and_then(|udp| {
-            shared.poller.add(&udp, token, EpollFlags::EPOLLIN)?;
-            Ok(udp)
-        });
-        match opened {
-            Ok(udp) => {
-                self.peer
-                    .add_local_candidate(udp.local(), Transport::Udp, now);
-                self.udp.push(udp);
-            }
-            Err(error) => debug!(%address, %error, "Cannot open another socket."),
+        if let Some(local) = self.sockets.reach(remote, &shared.poller) {
+            self.peer.add_local_candidate(local, Transport::Udp, now);
         }
     }
 
-    fn dial(&mut self, remote: SocketAddr, shared: &Shared) {
-        let token = Token::Tcp(self.slot);
-        let interest = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
-        let dialled = Connection::dial(remote).and_then(|connection| {
-            shared.poller.add(connection.stream(), token, interest)?;
-            Ok(connection)
-        });
-        match dialled {
-            Ok(connection) => self.tcp = Some(connection),
-            Err(error) => self.hang_up(remote, &error),
+    fn dial(&mut self, remote: SocketAddr, now: Instant, shared: &Shared) {
+        if let Err(error) = self.sockets.dial(remote, &shared.poller) {
+            debug!(%remote, %error, "Cannot dial ICE-TCP.");
+            self.peer.connection_closed(now);
         }
-    }
-
-    /// Keeps a connection, and waits for what it waits for.
-    fn watch(&mut self, connection: Connection, shared: &Shared) {
-        let interest = match connection.wants_to_write() {
-            true => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
-            false => EpollFlags::EPOLLIN,
-        };
-        let token = Token::Tcp(self.slot);
-        match shared.poller.modify(connection.stream(), token, interest) {
-            Ok(()) => self.tcp = Some(connection),
-            Err(error) => self.hang_up(connection.remote(), &error),
-        }
-    }
-
-    /// The connection is gone, or was never made.
-    fn hang_up(&mut self, remote: SocketAddr, error: &io::Error) {
-        debug!(%remote, %error, "ICE-TCP closed.");
-        self.peer.connection_closed(clock::now());
     }
 
     /// Reports a stall; when one would be reported next.
@@ -423,7 +353,7 @@ impl Silence {
 }
 
 /// Makes a peer that speaks through `udp`.
-fn begin(slot: u32, udp: &Udp, shared: &Shared, now: Instant) -> io::Result<Peer> {
+fn begin(slot: u32, udp: Udp, shared: &Shared, now: Instant) -> io::Result<(Peer, Sockets)> {
     let mut random = [0; 12];
     aws_lc_rs::rand::fill(&mut random).map_err(|_| io::Error::other("no randomness"))?;
     let [a, b, c, d, cname @ ..] = random;
@@ -433,10 +363,11 @@ fn begin(slot: u32, udp: &Udp, shared: &Shared, now: Instant) -> io::Result<Peer
         tcp_after: shared.settings.tcp_after,
     };
     let mut peer = Peer::new(settings, now);
-    peer.add_local_candidate(udp.local(), Transport::Udp, now);
-    let token = Token::Udp(slot, 0);
-    shared.poller.add(udp, token, EpollFlags::EPOLLIN)?;
-    Ok(peer)
+    let sockets = Sockets::new(slot, udp, &shared.poller)?;
+    for address in sockets.addresses() {
+        peer.add_local_candidate(address, Transport::Udp, now);
+    }
+    Ok((peer, sockets))
 }
 
 fn cannot_begin(error: &io::Error) -> PeerEvent {
@@ -452,5 +383,3 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// Reads of one socket in one turn; what is left waits for the next, so that a flood on one peer
 /// does not starve the others.
 const MAX_READS: usize = 8;
-/// UDP sockets of a peer.
-const MAX_SOCKETS: u8 = 4;

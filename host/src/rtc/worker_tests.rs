@@ -108,13 +108,14 @@ impl Sockets {
             stream.set_nonblocking(true).unwrap();
             self.tcp = Some((stream, remote));
         }
-        if let Some((stream, remote)) = &mut self.tcp {
-            while let Ok(length @ 1..) = stream.read(&mut buffer) {
-                self.deframer.push(&buffer[..length]);
-                while let Some(datagram) = self.deframer.pull() {
-                    let path = (*remote, stream.local_addr().unwrap());
-                    sfu.receive(now, Transport::Tcp, path, datagram);
-                }
+        let Some((stream, remote)) = &mut self.tcp else {
+            return;
+        };
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            self.deframer.push(&buffer[..length]);
+            while let Some(datagram) = self.deframer.pull() {
+                let path = (*remote, stream.local_addr().unwrap());
+                sfu.receive(now, Transport::Tcp, path, datagram);
             }
         }
     }
@@ -230,9 +231,6 @@ async fn records_over(transport: Transport) {
     let statistics = peer.statistics().await;
     assert_eq!(statistics.transport, Some(transport));
     assert_eq!(statistics.held_back, 0);
-    drop(peer);
-    while next(heard.recv()).await != Heard::Notice(Notice::Ended) {}
-    assert_eq!(heard.recv().await, None);
 }
 
 #[tokio::test]
@@ -299,6 +297,20 @@ async fn the_end_of_the_workers_ends_everything() {
     let answer = peer.accept_offer(String::new(), vec![]).await;
     assert_eq!(answer, Err(OfferError::Closed));
     peer.detach(id);
+}
+
+#[tokio::test]
+async fn dropping_the_handle_ends_its_consumers() {
+    let workers = workers(&Settings::default());
+    let (peer, mut events) = open(&workers);
+    let (consumer, mut heard) = recorder();
+    peer.attach("TR_a".into(), consumer);
+
+    drop(peer);
+
+    assert_eq!(next(heard.recv()).await, Heard::Notice(Notice::Ended));
+    assert_eq!(heard.recv().await, None);
+    assert_eq!(events.recv().await, None);
 }
 
 #[tokio::test]
