@@ -26,7 +26,7 @@ fn h264_of_an_encoder_comes_back_nal_by_nal() {
         "aud=1:slices=3",
     ];
     let stream = elementary::encode(30, &encoder, "h264").expect("libx264");
-    let pictures = elementary::split_annex_b(&stream, |nal| nal[0] & 0x1f == 9);
+    let pictures = elementary::split_annex_b(&stream, is_h264_delimiter);
 
     let payloads: Vec<_> = pictures
         .iter()
@@ -48,7 +48,7 @@ fn h265_of_an_encoder_comes_back_nal_by_nal() {
     let parameters = "aud=1:repeat-headers=1:keyint=10:bframes=2:slices=2:log-level=none";
     let encoder = ["-c:v", "libx265", "-x265-params", parameters];
     let stream = elementary::encode(30, &encoder, "hevc").expect("libx265");
-    let pictures = elementary::split_annex_b(&stream, |nal| nal[0] >> 1 & 0x3f == 35);
+    let pictures = elementary::split_annex_b(&stream, is_h265_delimiter);
 
     let payloads: Vec<_> = pictures
         .iter()
@@ -212,10 +212,10 @@ fn lossless_streams() -> &'static [Vec<RtpPacket>; 4] {
             &["-c:v", "libx264", "-x264-params", "aud=1:slices=3"],
             "h264",
         );
-        let h264 = elementary::split_annex_b(&h264, |nal| nal[0] & 0x1f == 9);
+        let h264 = elementary::split_annex_b(&h264, is_h264_delimiter);
         let h265 = "aud=1:repeat-headers=1:slices=2:log-level=none";
         let h265 = encode(&["-c:v", "libx265", "-x265-params", h265], "hevc");
-        let h265 = elementary::split_annex_b(&h265, |nal| nal[0] >> 1 & 0x3f == 35);
+        let h265 = elementary::split_annex_b(&h265, is_h265_delimiter);
         let vp9 = encode(
             &[
                 "-c:v",
@@ -241,13 +241,13 @@ fn lossless_streams() -> &'static [Vec<RtpPacket>; 4] {
             stream(
                 Codec::H264,
                 h264.iter()
-                    .map(|nals| packetize::h264(&nals[1..], 300))
+                    .map(|nals| packetize::h264(without_delimiter(nals), 300))
                     .collect(),
             ),
             stream(
                 Codec::H265,
                 h265.iter()
-                    .map(|nals| packetize::h265(&nals[1..], 300))
+                    .map(|nals| packetize::h265(without_delimiter(nals), 300))
                     .collect(),
             ),
             stream(
@@ -260,6 +260,18 @@ fn lossless_streams() -> &'static [Vec<RtpPacket>; 4] {
             ),
         ]
     })
+}
+
+fn is_h264_delimiter(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|header| header & 0x1f == 9)
+}
+
+fn is_h265_delimiter(nal: &[u8]) -> bool {
+    nal.first().is_some_and(|header| header >> 1 & 0x3f == 35)
+}
+
+fn without_delimiter(nals: &[Vec<u8>]) -> &[Vec<u8>] {
+    nals.split_first().map_or(nals, |(_, others)| others)
 }
 
 /// Loses packets, each with a number of 0 to 99 below `percent`.

@@ -88,6 +88,9 @@ impl Format for Av1 {
             if !(goes_on && elements.is_empty()) {
                 self.complete()?;
             }
+            if self.is_cut {
+                break;
+            }
         }
         Ok(())
     }
@@ -137,12 +140,11 @@ impl Av1 {
             ObuType::Frame | ObuType::FrameHeader => self.note_frame(&obu),
             ObuType::TileGroup | ObuType::RedundantFrameHeader if self.frames == Frames::None => {
                 self.is_cut = true;
+                return Ok(());
             }
             _ => {}
         }
-        if !self.is_cut {
-            self.write(&obu);
-        }
+        self.write(&obu);
         Ok(())
     }
 
@@ -316,7 +318,9 @@ mod tests {
     fn a_temporal_unit_without_its_beginning_is_skipped() {
         let mut packets = Packets::of(Codec::Av1);
         packets.lose().add_last(0, [0x90, 1, 2]);
-        packets.lose().add_last(1, [0x10, TILES, 2]);
+        packets
+            .lose()
+            .add_last(1, [0x20, 2, TILES, 2, FRAME, INTER]);
         packets.lose().add_last(2, [0x10, FRAME, INTER]);
         packets
             .lose()

@@ -3,16 +3,23 @@
 //! Nothing here depends on the `trackmill` crate, so both ends of a test are separate code.
 //!
 //! ```text
-//! media ── Player ──► publisher ──► a real livekit-server
+//! media ── Player ─┬─► publisher ────────────────────────────────► a real livekit-server
+//!                  └─► simulation ── sfu::SfuPeer ── network ─┬──► a test, in virtual time
+//!                                                             └──► room, on loopback sockets
+//!                                                 subscriber ◄──── either, to check it
 //! ```
+//!
+//! Everything but [`publisher`], [`room`] and [`signal`] is without sockets and takes `now` as an
+//! argument.
 
 pub mod media;
 pub mod network;
-pub mod publisher;
-pub mod room;
-mod clock;
 pub mod sfu;
 pub mod simulation;
+pub mod room;
+pub mod publisher;
+pub mod signal;
+pub mod subscriber;
+mod clock;
 mod random;
 mod rtc;
-pub mod signal;

@@ -14,7 +14,7 @@ use trackmill::srtp::{DtlsRole, Keys, Profile};
 
 use crate::file::Growing;
 
-pub use payload::{CODECS, bitstream, depacketize};
+pub use payload::{CODECS, LOST, MARKER, NEW_TIME, bitstream, depacketize};
 pub use signal::{sdp, signal_message};
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the

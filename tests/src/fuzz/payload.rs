@@ -114,7 +114,7 @@ fn packet(codec: Codec, sequence_number: SeqNo, marker: bool, payload: Bytes) ->
 }
 
 fn check_unit(codec: Codec, unit: &AccessUnit) {
-    assert!(!unit.data.is_empty(), "an empty unit");
+    assert!(!unit.data.is_empty(), "an empty unit of {codec}: {unit:?}");
     // Lengths in front of NAL units of one byte, and remembered parameter sets.
     let most = 3 * MAX_ACCESS_UNIT;
     assert!(unit.data.len() <= most, "{} bytes", unit.data.len());

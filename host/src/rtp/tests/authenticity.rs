@@ -30,7 +30,7 @@ fn no_forged_bit_and_no_truncation_changes_anything() {
     }
 
     assert_eq!(state(&session.receiver), before);
-    assert_eq!(session.asked(), []);
+    assert!(session.asked().is_empty());
     let packet = session.receiver.handle_rtp(session.now, &mut genuine);
     assert_eq!(packet.unwrap().payload, "media");
 }

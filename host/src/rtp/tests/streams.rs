@@ -63,7 +63,7 @@ fn what_is_missing_is_forgotten_with_its_stream() {
     session.receiver.set_streams(&[sound()]);
     session.wait(8);
 
-    assert_eq!(session.asked(), []);
+    assert!(session.asked().is_empty());
 }
 
 #[test]

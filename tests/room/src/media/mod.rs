@@ -46,11 +46,16 @@ impl Codec {
         }
     }
 
-    /// Returns the MIME type as LiveKit's `TrackInfo` carries it.
+    /// Returns the MIME type in the spelling of LiveKit's `TrackInfo`.
     #[must_use]
-    pub fn mime_type(self) -> String {
-        let kind = if self.is_video() { "video" } else { "audio" };
-        format!("{kind}/{}", self.name())
+    pub const fn mime_type(self) -> &'static str {
+        match self {
+            Self::Opus => "audio/opus",
+            Self::Vp8 => "video/VP8",
+            Self::Vp9 => "video/VP9",
+            Self::H264 => "video/H264",
+            Self::Av1 => "video/AV1",
+        }
     }
 
     /// Returns the ticks per second of the RTP timestamp.

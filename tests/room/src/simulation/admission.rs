@@ -1,6 +1,6 @@
 //! Who may open a WebSocket: the checks, and the words, of livekit-server v1.13.5.
 
-use livekit_token::{Claims, TokenVerifier};
+use livekit_token::{AccessTokenError, Claims, TokenVerifier};
 
 /// The HTTP request that wants to become a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,11 @@ fn verify(token: &str, key: &str, secret: &str) -> Result<Claims, Refusal> {
     }
     let verified = TokenVerifier::with_api_key(key, secret).verify(token);
     verified.map_err(|error| {
-        let cause = if error.to_string().contains("ExpiredSignature") {
+        let is_expired = match &error {
+            AccessTokenError::Encoding(cause) => cause.to_string() == "ExpiredSignature",
+            _ => false,
+        };
+        let cause = if is_expired {
             "token has invalid claims: token is expired"
         } else {
             "token signature is invalid: signature is invalid"

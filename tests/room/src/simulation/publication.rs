@@ -97,11 +97,11 @@ impl Publication {
             name: self.spec.name.clone(),
             muted: self.state == State::Muted,
             source: self.spec.source.to_livekit().into(),
-            mime_type: codec.mime_type(),
+            mime_type: codec.mime_type().into(),
             width,
             height,
             codecs: vec![lk::SimulcastCodecInfo {
-                mime_type: codec.mime_type(),
+                mime_type: codec.mime_type().into(),
                 ..lk::SimulcastCodecInfo::default()
             }],
             ..lk::TrackInfo::default()
