@@ -15,7 +15,13 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// What to log on standard error: error, warn, info, debug, trace, or directives for modules
-    #[arg(long, global = true, env = "TRACKMILL_LOG", value_name = "FILTER", default_value = "warn")]
+    #[arg(
+        long,
+        global = true,
+        env = "TRACKMILL_LOG",
+        value_name = "FILTER",
+        default_value = "warn"
+    )]
     log: String,
 }
 
@@ -60,7 +66,10 @@ fn set_up_logging(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "errors go to whoever started the command")]
+#[expect(
+    clippy::print_stderr,
+    reason = "errors go to whoever started the command"
+)]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }
