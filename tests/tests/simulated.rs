@@ -1,8 +1,10 @@
 //! What can be proved without a server: files, captures, virtual time. One module a subject.
 
+mod command_line;
 mod manifest;
 mod mp4;
 mod ogg;
+mod recover;
 mod sink;
 mod wav;
 mod webm;
