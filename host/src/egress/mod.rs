@@ -8,6 +8,7 @@
 mod files;
 pub mod manifest;
 mod recorder;
+pub mod recovery;
 mod writer;
 
 use std::fmt;

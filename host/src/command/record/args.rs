@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "IDENTITY")]
     participant: Option<String>,
     /// … only this source of it
-    #[arg(long, value_enum, requires = "participant")]
+    #[arg(long, value_enum, requires = "participant", conflicts_with_all = ["track", "all"])]
     source: Option<Source>,
     /// Record everything, also what is published later
     #[arg(long)]

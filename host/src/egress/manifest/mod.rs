@@ -18,6 +18,7 @@ pub use moment::{Anchor, AnchorOrigin, Moment};
 use super::{EgressId, Ending, Track};
 use crate::media::Codec;
 use crate::mux::Container;
+use crate::mux::recovery::Repair;
 use crate::pipeline::Summary;
 use moment::nanoseconds;
 
@@ -123,6 +124,23 @@ impl Manifest {
             reason: ending.reason.clone(),
             ended_at: Some(at),
             file: file.into(),
+            ..self
+        }
+    }
+
+    /// Says that a crash ended it at `written_at`, and what the repaired file holds.
+    #[must_use]
+    pub fn recovered(self, repair: &Repair, bytes: u64, written_at: Moment) -> Self {
+        Self {
+            status: Status::Recovered,
+            reason: "the recorder died; the file was made whole afterwards".into(),
+            bytes,
+            duration: repair.duration,
+            ended_at: Some(written_at),
+            units: Units {
+                written: repair.units,
+                ..Units::default()
+            },
             ..self
         }
     }
