@@ -45,7 +45,10 @@ fn set_up_logging(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "errors go to whoever started the command")]
+#[expect(
+    clippy::print_stderr,
+    reason = "errors go to whoever started the command"
+)]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

@@ -15,16 +15,28 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// What to log on standard error: error, warn, info, debug, trace, or directives for modules
-    #[arg(long, global = true, env = "TRACKMILL_LOG", value_name = "FILTER", default_value = "warn")]
+    #[arg(
+        long,
+        global = true,
+        env = "TRACKMILL_LOG",
+        value_name = "FILTER",
+        default_value = "warn"
+    )]
     pub log: String,
 }
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    #[expect(missing_docs, reason = "a comment here would replace the one of the arguments")]
+    #[expect(
+        missing_docs,
+        reason = "a comment here would replace the one of the arguments"
+    )]
     Record(Box<record::Args>),
-    #[expect(missing_docs, reason = "a comment here would replace the one of the arguments")]
+    #[expect(
+        missing_docs,
+        reason = "a comment here would replace the one of the arguments"
+    )]
     Recover(recover::Args),
 }
 

@@ -20,10 +20,20 @@ pub struct Args {
     #[arg(long, env = "LIVEKIT_API_KEY", value_name = "KEY")]
     api_key: Option<String>,
     /// The server's API secret
-    #[arg(long, env = "LIVEKIT_API_SECRET", value_name = "SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "LIVEKIT_API_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
     api_secret: Option<String>,
     /// An access token, instead of key and secret
-    #[arg(long, env = "LIVEKIT_TOKEN", value_name = "JWT", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "LIVEKIT_TOKEN",
+        value_name = "JWT",
+        hide_env_values = true
+    )]
     token: Option<String>,
     /// The room; not needed with a token
     #[arg(long, value_name = "NAME")]
@@ -42,7 +52,12 @@ pub struct Args {
     all: bool,
     /// Where files go: a path with {room_name}, {room_id}, {track_id}, {track_type}, {track_source},
     /// {publisher_identity}, {time}, {utc}; the codec gives the extension
-    #[arg(long, short, value_name = "TEMPLATE", default_value = "{track_id}-{time}")]
+    #[arg(
+        long,
+        short,
+        value_name = "TEMPLATE",
+        default_value = "{track_id}-{time}"
+    )]
     output: String,
     /// Stop after this long, from the first packet, e.g. 90s, 30m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -130,7 +145,11 @@ impl Args {
             let token = AccessToken::from(token.clone());
             let claims = token.claims()?;
             claims.check(now)?;
-            if let Some(asked) = self.room.clone().filter(|room| *room != *claims.room.as_str()) {
+            if let Some(asked) = self
+                .room
+                .clone()
+                .filter(|room| *room != *claims.room.as_str())
+            {
                 let token = claims.room;
                 return Err(UsageError::OtherRoom { token, asked });
             }
