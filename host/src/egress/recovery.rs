@@ -29,7 +29,7 @@ pub enum Leftover {
 #[derive(Debug)]
 pub enum Recovery {
     /// It is whole.
-    Whole(Recovered),
+    Whole(Box<Recovered>),
     /// It is being recorded and was left alone.
     Recording,
     /// It holds nothing that plays and was left alone.
@@ -150,7 +150,7 @@ fn conclude(file: PathBuf, manifest: Manifest, mode: Mode) -> Result<Recovery, R
     if mode == Mode::Repair {
         sink::publish(&file, manifest.to_json().as_bytes())?;
     }
-    Ok(Recovery::Whole(Recovered { file, manifest }))
+    Ok(Recovery::Whole(Box::new(Recovered { file, manifest })))
 }
 
 /// What the recording wrote about itself when it began; nothing is lost if it cannot be read.
