@@ -2,6 +2,7 @@
 
 mod args;
 mod follow;
+mod leftovers;
 mod progress;
 mod results;
 mod run;
@@ -11,6 +12,8 @@ pub use args::Args;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
 
 use super::Exit;
 use crate::clock;
@@ -34,11 +37,13 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 async fn record(job: Job) -> anyhow::Result<Exit> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = Arc::new(Workers::start(threads, &rtc::Settings::default())?);
+    let output = job.output.clone();
+    let recovered = spawn_blocking(move || leftovers::recover(&output)).await?;
     let mut stop = StopSignals::install()?;
-    let run = Run::begin(job, Arc::clone(&workers)).await?;
+    let run = Run::begin(job, Arc::clone(&workers), &recovered).await?;
     let exit = Box::pin(run.to_its_end(&mut stop)).await;
     // The last owner waits for the threads, which must not happen on the runtime.
-    tokio::task::spawn_blocking(move || drop(workers)).await?;
+    spawn_blocking(move || drop(workers)).await?;
     exit
 }
 

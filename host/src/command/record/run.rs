@@ -38,9 +38,14 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Begins to join the room.
-    pub(super) async fn begin(job: Job, workers: Arc<Workers>) -> anyhow::Result<Self> {
+    /// Begins to join the room; `news` is said first.
+    pub(super) async fn begin(
+        job: Job,
+        workers: Arc<Workers>,
+        news: &[String],
+    ) -> anyhow::Result<Self> {
         let display = Display::new(job.report.progress);
+        news.iter().for_each(|line| display.say(line));
         let room = Room::join(job.room, workers).await?;
         Ok(Self {
             room,
