@@ -136,7 +136,7 @@ fn what_cannot_be_repaired_stays_as_it_is() {
     fs::write(&empty, b"").unwrap();
     fs::write(&foreign, b"#!/bin/sh\nexit 0\n").unwrap();
 
-    let of_empty = recovery::recover(&Leftover::Spool(empty.clone()), Mode::Repair);
+    let of_empty = recovery::recover(&Leftover::Spool(empty), Mode::Repair);
     let of_foreign = recovery::recover(&Leftover::Spool(foreign.clone()), Mode::Repair);
 
     assert!(matches!(of_empty, Ok(Recovery::Empty(_))), "{of_empty:?}");

@@ -1,5 +1,6 @@
 //! `trackmill recover`: makes whole what a crash left behind.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -118,7 +119,6 @@ impl Report {
         }
     }
 
-    #[expect(clippy::print_stdout, reason = "this is what the command is asked for")]
     fn print(&self, as_json: bool) {
         let Self {
             outcome,
@@ -127,13 +127,14 @@ impl Report {
             manifest,
         } = self;
         let outcome = outcome.name();
-        if as_json {
-            let line =
-                json!({"outcome": outcome, "path": path, "text": text, "manifest": manifest});
-            println!("{line}");
+        let line = if as_json {
+            json!({"outcome": outcome, "path": path, "text": text, "manifest": manifest})
+                .to_string()
         } else {
-            println!("{outcome} {}: {text}", path.display());
-        }
+            format!("{outcome} {}: {text}", path.display())
+        };
+        // A reader that went away is no reason to stop repairing.
+        drop(writeln!(std::io::stdout(), "{line}"));
     }
 }
 

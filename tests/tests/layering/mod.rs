@@ -219,9 +219,10 @@ fn the_binary_is_thin() {
 }
 
 fn is_driver(path: &str) -> bool {
-    let is_it =
-        |driver: &&str| path == *driver || (driver.ends_with('/') && path.starts_with(*driver));
-    DRIVERS.iter().any(|driver| is_it(&driver))
+    let holds = |driver: &str| driver.ends_with('/') && path.starts_with(driver);
+    DRIVERS
+        .iter()
+        .any(|driver| path == *driver || holds(driver))
 }
 
 fn expect_none(wrong: &[String], remedy: &str) {
