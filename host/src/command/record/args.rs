@@ -11,6 +11,10 @@ use crate::sink::path::{Template, TemplateError};
 
 /// Record tracks of a LiveKit room into files, untouched.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of a command line are bools"
+)]
 #[command(group(ArgGroup::new("selection").required(true).args(["track", "participant", "all"])))]
 pub struct Args {
     /// The LiveKit server, e.g. wss://example.livekit.cloud

@@ -41,7 +41,7 @@ async fn record(job: Job) -> anyhow::Result<Exit> {
     let recovered = spawn_blocking(move || leftovers::recover(&output)).await?;
     let mut stop = StopSignals::install()?;
     let run = Run::begin(job, Arc::clone(&workers), &recovered).await?;
-    let exit = Box::pin(run.to_its_end(&mut stop)).await;
+    let exit = Box::pin(run.complete(&mut stop)).await;
     // The last owner waits for the threads, which must not happen on the runtime.
     spawn_blocking(move || drop(workers)).await?;
     exit

@@ -62,7 +62,7 @@ impl Run {
     }
 
     /// Records until nothing is left to be recorded.
-    pub(super) async fn to_its_end(mut self, stop: &mut StopSignals) -> anyhow::Result<Exit> {
+    pub(super) async fn complete(mut self, stop: &mut StopSignals) -> anyhow::Result<Exit> {
         while !self.is_leaving {
             self.wait(stop).await;
             while let Some(action) = self.follow.poll_action() {
