@@ -6,6 +6,7 @@
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
+mod file;
 mod gate;
 mod progress;
 mod segment;
