@@ -136,7 +136,7 @@ impl Segment {
             self.write_units(now, outputs);
         }
         let Some(file) = &mut self.file else { return };
-        file.finish(end, outputs);
+        file.finish(self.codec, end, outputs);
         self.summary.started_at = self.timeline.anchor(file.origin());
         self.summary.drift_ppm = self.timeline.drift_ppm();
         self.summary.duration = file.end().duration(self.codec.clock_rate());
@@ -190,6 +190,7 @@ impl Segment {
     }
 
     fn write_units(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.count_skipped(now);
         while let Some(unit) = self.depacketizer.pull() {
             let is_damaged = unit.integrity == Integrity::Damaged;
             if is_damaged && self.codec.kind() == TrackKind::Video {
@@ -200,6 +201,15 @@ impl Segment {
                 Verdict::BeforeKeyframe => self.summary.units.before_keyframe += 1,
                 Verdict::AfterLoss => self.summary.units.after_loss += 1,
             }
+        }
+    }
+
+    /// Pictures of which nothing came out may be referred to by those that follow.
+    fn count_skipped(&mut self, now: Instant) {
+        let skipped = self.depacketizer.take_skipped();
+        self.summary.units.skipped += u64::from(skipped);
+        if skipped > 0 && self.codec.kind() == TrackKind::Video {
+            self.gate.damage(now);
         }
     }
 
