@@ -8,3 +8,4 @@ mod wav;
 mod webm;
 mod depacketize;
 mod encoders;
+mod pipeline;

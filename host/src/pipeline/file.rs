@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use super::{Output, Outputs, Start};
 use crate::bitstream::opus::Toc;
-use crate::media::{AccessUnit, Codec, Pts};
+use crate::media::{AccessUnit, ClockRate, Codec, Pts, TrackKind};
 use crate::mux::{self, MuxError, Muxer};
 
 /// The file of a segment, from its first access unit on.
@@ -17,6 +17,8 @@ pub(super) struct File {
     last: Pts,
     /// Where it ends, for all that is known.
     end: Pts,
+    /// How many ticks a picture lasts, as long as none that follows says.
+    usual: u64,
     /// What the last keyframe showed.
     pub(super) size: Option<(u32, u32)>,
     /// When what was written must be readable.
@@ -31,6 +33,7 @@ impl File {
             origin,
             last: Pts(0),
             end: Pts(0),
+            usual: FIRST_DURATION,
             size: None,
             flush_at: None,
         }
@@ -51,9 +54,13 @@ impl File {
     }
 
     /// Finalises it. It lasts until `end`, or as long as its last unit.
-    pub(super) fn finish(&mut self, end: Pts, outputs: &mut Outputs) {
+    pub(super) fn finish(&mut self, codec: Codec, end: Pts, outputs: &mut Outputs) {
         self.end = self.end.max(end);
-        self.muxer.finish(end);
+        self.muxer.finish(match codec.kind() {
+            // The muxer knows to the sample where sound ends.
+            TrackKind::Audio => end,
+            TrackKind::Video => self.end,
+        });
         self.hand_out(outputs);
     }
 
@@ -86,17 +93,25 @@ impl File {
         self.end
     }
 
-    /// Video lasts as long as the picture before did, until the next one says.
+    /// A picture lasts as long as the one before did, until the next one says; but not as long as a
+    /// pause.
     fn advance(&mut self, codec: Codec, unit: &AccessUnit) {
-        let before = unit.pts.since(self.last);
+        let before = u64::try_from(unit.pts.since(self.last)).unwrap_or(0);
+        if (1..=LONGEST_USUAL).contains(&before) {
+            self.usual = before;
+        }
         let ticks = match codec {
             Codec::Opus => Toc::parse(&unit.data).map_or(0, |toc| toc.duration().into()),
             Codec::Pcmu | Codec::Pcma => unit.data.len() as u64,
-            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
-                u64::try_from(before).unwrap_or(0)
-            }
+            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => self.usual,
         };
         self.last = unit.pts;
         self.end = unit.pts.plus(ticks).max(self.end);
     }
 }
+
+/// How long the only picture of a file lasts: 1/30 s.
+const FIRST_DURATION: u64 = 3_000;
+
+/// A picture that lasts longer is a pause.
+const LONGEST_USUAL: u64 = ClockRate::VIDEO.get() as u64;
