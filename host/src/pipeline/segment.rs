@@ -55,6 +55,8 @@ impl Segment {
         self.settle_hole(is_injected, packet.arrival);
         if is_injected {
             self.summary.injected += 1;
+            // The SFU may have closed a picture of which it never sends the rest.
+            self.depacketizer.lost();
             return;
         }
         self.last_arrival = Some(packet.arrival);
