@@ -26,6 +26,8 @@ pub(super) struct Segment {
     /// Packets missing before the next one, until it is known whose they were.
     hole: u64,
     last_was_injected: bool,
+    /// Where it was muted on the timeline; when it is unmuted, packets may have come already.
+    muted_from: Option<Pts>,
     /// The last unit may be dropped for good without a packet of its own missing.
     last_arrival: Option<Instant>,
 }
@@ -44,6 +46,7 @@ impl Segment {
             file: None,
             hole: 0,
             last_was_injected: false,
+            muted_from: None,
             last_arrival: None,
         }
     }
@@ -82,11 +85,19 @@ impl Segment {
         }
     }
 
-    /// The publisher had the track muted from `since` to `until`.
-    pub(super) fn muted(&mut self, since: Instant, until: Instant) {
-        let (Some(from), Some(to)) = (self.pts_in_file(since), self.pts_in_file(until)) else {
+    /// The publisher muted the track.
+    pub(super) fn mute(&mut self, now: Instant) {
+        self.muted_from = self.timeline.pts_at(now);
+    }
+
+    /// The publisher unmuted the track, or it ends.
+    pub(super) fn unmute(&mut self, now: Instant) {
+        let from = self.muted_from.take();
+        let (Some(from), Some(to), Some(file)) = (from, self.timeline.pts_at(now), &self.file)
+        else {
             return;
         };
+        let (from, to) = (file.place(from), file.place(to.max(from)));
         self.summary.mutes.push(Span { from, to });
     }
 
