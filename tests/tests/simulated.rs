@@ -11,3 +11,4 @@ mod wav;
 mod webm;
 mod depacketize;
 mod encoders;
+mod pipeline;
