@@ -3,6 +3,7 @@
 mod manifest;
 mod mp4;
 mod ogg;
+mod fuzz;
 mod sink;
 mod wav;
 mod webm;
