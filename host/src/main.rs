@@ -4,25 +4,9 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use trackmill::command::{Exit, record};
-
-/// Exports the tracks of LiveKit rooms, untouched, to files that survive anything.
-#[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    /// What to log on standard error: error, warn, info, debug, trace, or directives for modules
-    #[arg(long, global = true, env = "TRACKMILL_LOG", value_name = "FILTER", default_value = "warn")]
-    log: String,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Record(Box<record::Args>),
-}
+use trackmill::command::{Cli, Command, Exit, record, recover};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -40,14 +24,15 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> anyhow::Result<Exit> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        match command {
-            Command::Record(args) => record::run(*args).await,
-        }
-    })
+    match command {
+        Command::Record(args) => runtime()?.block_on(record::run(*args)),
+        Command::Recover(args) => Ok(recover::run(&args)),
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.enable_all().build()
 }
 
 fn set_up_logging(filter: &str) -> anyhow::Result<()> {
@@ -60,7 +45,10 @@ fn set_up_logging(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stderr, reason = "errors go to whoever started the command")]
+#[expect(
+    clippy::print_stderr,
+    reason = "errors go to whoever started the command"
+)]
 fn report(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
 }

@@ -1,17 +1,25 @@
 //! What a manifest looks like to those who read it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use trackmill::egress::manifest::{
-    Anchor, AnchorOrigin, Bounded, Gap, GapCause, Manifest, Moment, Packets, PublishedTrack, Seam,
-    SeamReason, Size, Span, Status, Subject,
-};
-use trackmill::media::{Codec, TrackSource};
+use trackmill::egress::manifest::{Manifest, Moment, Subject};
+use trackmill::egress::{EgressId, Ending, Status, Track};
+use trackmill::media::{Codec, NtpTimestamp, Pts, TrackKind, TrackSource};
+use trackmill::mux::Container;
+use trackmill::pipeline::{Cause, Gap, Listed, Seam, SeamReason, Size, Span, Summary, Units};
+use trackmill::rtp::timeline::{Anchor, AnchorOrigin};
+use trackmill::signal::{ParticipantKind, Publication, Publisher, Room};
 use trackmill_tests::golden;
 
 #[test]
 fn a_manifest_is_as_documented_and_is_read_back() {
-    let manifest = complete();
+    let ending = Ending::new(Status::Complete, "the track was unpublished");
+    let manifest = draft().holding(&summary(), 4_812_345).ended(
+        &ending,
+        moment(60_123_456_789),
+        "alice-2.mp4",
+    );
 
     let text = manifest.to_json();
 
@@ -21,74 +29,97 @@ fn a_manifest_is_as_documented_and_is_read_back() {
 
 #[test]
 fn a_draft_is_as_documented_and_is_read_back() {
-    let draft = draft();
+    let text = draft().to_json();
 
-    let text = draft.to_json();
-
-    assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), draft);
+    assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), draft());
     golden::check("manifest-draft.json", &text);
 }
 
-fn complete() -> Manifest {
+fn draft() -> Manifest {
+    let subject = Subject::new(&EgressId::random(), &track(), Codec::H264, Container::Mp4);
+    let subject = Subject {
+        egress_id: "EG_x".into(),
+        ..subject
+    };
     Manifest {
-        bytes: 4_812_345,
-        ended_at: Some(moment(60_123_456_789)),
-        duration: Duration::from_nanos(60_123_456_789),
-        media_duration: Duration::from_nanos(60_100_000_000),
-        anchor: Some(Anchor {
-            at: moment(12_000_000),
+        software: "trackmill 0.1.0".into(),
+        ..Manifest::draft(subject, "alice.mp4", moment(0))
+    }
+}
+
+fn track() -> Track {
+    Track {
+        room: Room {
+            sid: "RM_x".into(),
+            name: "stand-up".into(),
+        },
+        publication: Publication {
+            sid: "TR_VCx".into(),
+            name: "camera".into(),
+            kind: TrackKind::Video,
+            source: TrackSource::Camera,
+            codec: Some(Codec::H264),
+            is_muted: false,
+            width: 1280,
+            height: 720,
+            is_encrypted: false,
+            publisher: Arc::new(Publisher {
+                identity: "alice".into(),
+                sid: "PA_x".into(),
+                name: "Alice".into(),
+                kind: ParticipantKind::Standard,
+            }),
+        },
+    }
+}
+
+fn summary() -> Summary {
+    Summary {
+        codec: Codec::H264,
+        container: Container::Mp4,
+        started_at: Some(Anchor {
+            ntp: NtpTimestamp((3_997_180_000 << 32) | (1 << 31)),
             origin: AnchorOrigin::SenderReport,
         }),
-        packets: Packets {
-            received: 12_034,
-            lost: 2,
-            late: 1,
-            duplicate: 3,
-            recovered: 40,
-            injected: 6,
+        duration: Duration::from_millis(60_100),
+        bytes: 4_800_000,
+        units: Units {
+            written: 1_800,
+            keyframes: 9,
+            damaged: 2,
+            before_keyframe: 3,
+            after_loss: 4,
+            sink_full: 5,
+            refused: 6,
         },
-        keyframes: 9,
-        drift_ppm: Some(-11.5),
-        jitter: Duration::from_micros(1_830),
+        received: 12_034,
+        lost: 2,
+        late: 1,
+        duplicates: 3,
+        injected: 6,
+        malformed: 7,
+        gaps: list([Gap {
+            at: seconds(30),
+            packets: 2,
+            cause: Cause::Network,
+        }]),
+        mutes: list([Span {
+            from: seconds(10),
+            to: seconds(15),
+        }]),
+        seams: list([Seam {
+            at: seconds(45),
+            reason: SeamReason::StreamRestart,
+        }]),
         sizes: list(
-            [(0, 320, 180), (1_000, 1280, 720)].map(|(at, width, height)| Size {
-                at: Duration::from_millis(at),
+            [(0, 320, 180), (1, 1280, 720)].map(|(at, width, height)| Size {
+                at: seconds(at),
                 width,
                 height,
             }),
         ),
-        mutes: list([span(10_000, 15_000)]),
-        gaps: list([Gap {
-            at: Duration::from_secs(30),
-            duration: Duration::from_millis(240),
-            cause: GapCause::Loss,
-        }]),
-        damaged: list([span(30_240, 31_000)]),
-        seams: list([Seam {
-            at: Duration::from_secs(45),
-            reason: SeamReason::Republished,
-            track_id: "TR_VCx2".into(),
-        }]),
-        ..draft().ended(Status::Complete, "the track was unpublished")
+        drift_ppm: Some(-11.5),
     }
-}
-
-fn draft() -> Manifest {
-    Manifest {
-        software: "trackmill 0.1.0".into(),
-        ..Manifest::draft(subject(), "alice.mp4", moment(0))
-    }
-}
-
-fn subject() -> Subject {
-    let track = PublishedTrack {
-        sid: &"TR_VCx1".into(),
-        publisher: &"alice".into(),
-        publisher_sid: &"PA_x".into(),
-        source: TrackSource::Camera,
-        codec: Codec::H264,
-    };
-    Subject::new("EG_x", (&"stand-up".into(), &"RM_x".into()), &track)
 }
 
 fn moment(nanos: u64) -> Moment {
@@ -97,15 +128,14 @@ fn moment(nanos: u64) -> Moment {
     }
 }
 
-fn span(from: u64, to: u64) -> Span {
-    Span {
-        from: Duration::from_millis(from),
-        to: Duration::from_millis(to),
-    }
+const fn seconds(seconds: u64) -> Pts {
+    Pts(seconds * 90_000)
 }
 
-fn list<T>(items: impl IntoIterator<Item = T>) -> Bounded<T> {
-    let mut list = Bounded::default();
-    list.extend(items);
-    list
+fn list<T>(first: impl Into<Vec<T>>) -> Listed<T> {
+    let first = first.into();
+    Listed {
+        count: first.len() as u64,
+        first,
+    }
 }

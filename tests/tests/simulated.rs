@@ -1,9 +1,12 @@
 //! What can be proved without a server: files, captures, virtual time. One module a subject.
 
+mod command_line;
+mod layering;
 mod manifest;
 mod mp4;
-mod ogg;
 mod fuzz;
+mod ogg;
+mod recover;
 mod sink;
 mod wav;
 mod webm;

@@ -40,8 +40,11 @@ pub fn dimensions(codec: Codec, keyframe: &[u8]) -> Option<(u32, u32)> {
 /// Of several spatial layers the last one is the largest, and the one that is shown.
 fn vp9_dimensions(keyframe: &[u8]) -> Option<(u32, u32)> {
     let layers = vp9::frames(keyframe)?;
-    layers.iter().rev().find_map(|layer| match vp9::FrameHeader::parse(layer)? {
-        vp9::FrameHeader::Key(frame) => Some((frame.width, frame.height)),
-        vp9::FrameHeader::ShowExisting | vp9::FrameHeader::Inter { .. } => None,
-    })
+    layers
+        .iter()
+        .rev()
+        .find_map(|layer| match vp9::FrameHeader::parse(layer)? {
+            vp9::FrameHeader::Key(frame) => Some((frame.width, frame.height)),
+            vp9::FrameHeader::ShowExisting | vp9::FrameHeader::Inter { .. } => None,
+        })
 }

@@ -1,8 +1,44 @@
 //! The commands of the binary, one file or folder each; each wires what it needs and nothing else.
 
 pub mod record;
+pub mod recover;
 
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exports the tracks of LiveKit rooms, untouched, to files that survive anything.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "trackmill", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What to log on standard error: error, warn, info, debug, trace, or directives for modules
+    #[arg(
+        long,
+        global = true,
+        env = "TRACKMILL_LOG",
+        value_name = "FILTER",
+        default_value = "warn"
+    )]
+    pub log: String,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    #[expect(
+        missing_docs,
+        reason = "a comment here would replace the one of the arguments"
+    )]
+    Record(Box<record::Args>),
+    #[expect(
+        missing_docs,
+        reason = "a comment here would replace the one of the arguments"
+    )]
+    Recover(recover::Args),
+}
 
 /// How a command ended, as the shell sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

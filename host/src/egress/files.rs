@@ -1,15 +1,16 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Zoned;
 
-use super::Plan;
+use super::manifest::{Manifest, Moment, Subject};
+use super::{Ending, Plan};
 use crate::clock;
 use crate::mux;
 use crate::pipeline::{Output, Source, Start, Summary};
 use crate::signal::{Publication, Room};
 use crate::sink::path::Values;
-use crate::sink::{FileSink, SinkError};
+use crate::sink::{self, FileSink, SinkError};
 
 /// The track of a recording: everything a file name or a manifest may say about it.
 #[derive(Clone, Debug)]
@@ -20,23 +21,43 @@ pub struct Track {
     pub publication: Publication,
 }
 
-/// A file that is finished.
+/// A file that is finished, all but its manifest.
 #[derive(Clone, Debug)]
 pub struct File {
     /// Where it is.
     pub path: PathBuf,
-    /// How long it is, in bytes.
-    pub bytes: u64,
-    /// What it holds.
-    pub summary: Summary,
+    /// What it holds; how the recording ended is yet to be said.
+    pub manifest: Manifest,
 }
 
 /// The files of one recording: mostly one, more where the codec changes. Blocks.
 #[derive(Debug)]
 pub(super) struct Files {
     plan: Plan,
-    open: Option<FileSink>,
+    open: Option<Open>,
     finished: Vec<File>,
+}
+
+/// A file that grows, and the draft of its manifest.
+#[derive(Debug)]
+struct Open {
+    sink: FileSink,
+    draft: Manifest,
+}
+
+impl File {
+    /// Writes the manifest beside the file and returns it. Blocks.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn publish(self, ending: &Ending) -> Result<Manifest, SinkError> {
+        let name = file_name(&self.path);
+        let manifest = self
+            .manifest
+            .ended(ending, Moment::from(clock::wall()), &name);
+        sink::publish(&self.path, manifest.to_json().as_bytes())?;
+        Ok(manifest)
+    }
 }
 
 impl Track {
@@ -83,7 +104,7 @@ impl Files {
             self.append(&mut appended)?;
             match output {
                 Output::Start(start) => self.start(&start)?,
-                Output::End(summary) => self.end(*summary)?,
+                Output::End(summary) => self.end(&summary)?,
                 Output::Bytes(mux::Output::PatchHead(head)) => self.patch_head(&head)?,
                 Output::Bytes(mux::Output::Append(_)) => {}
             }
@@ -93,21 +114,30 @@ impl Files {
 
     /// What is finished, and what is left lying open by a failure.
     pub(super) fn close(self) -> (Vec<File>, Option<PathBuf>) {
-        (self.finished, self.open.map(FileSink::abandon))
+        (self.finished, self.open.map(|open| open.sink.abandon()))
     }
 
     fn start(&mut self, start: &Start) -> Result<(), SinkError> {
         let started_at = started_at(start);
         let values = self.plan.track.values(&started_at);
         let wanted = self.plan.output.fill(&values, start.container.extension());
-        self.open = Some(FileSink::create(&wanted, self.plan.sync)?);
+        let sink = FileSink::create(&wanted, self.plan.sync)?;
+        let Start {
+            container,
+            metadata,
+        } = start;
+        let subject = Subject::new(&self.plan.id, &self.plan.track, metadata.codec, *container);
+        let moment = Moment::from(metadata.started_at);
+        let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
+        sink.write_draft(draft.to_json().as_bytes())?;
+        self.open = Some(Open { sink, draft });
         Ok(())
     }
 
     fn append(&mut self, chunks: &mut Vec<Bytes>) -> Result<(), SinkError> {
-        if let Some(file) = self.open.as_mut().filter(|_| !chunks.is_empty()) {
-            file.append(chunks)?;
-            file.sync_if_due(clock::now())?;
+        if let Some(open) = self.open.as_mut().filter(|_| !chunks.is_empty()) {
+            open.sink.append(chunks)?;
+            open.sink.sync_if_due(clock::now())?;
         }
         chunks.clear();
         Ok(())
@@ -115,23 +145,24 @@ impl Files {
 
     fn patch_head(&mut self, head: &Bytes) -> Result<(), SinkError> {
         match &mut self.open {
-            Some(file) => file.patch_head(head),
+            Some(open) => open.sink.patch_head(head),
             None => Ok(()),
         }
     }
 
-    fn end(&mut self, summary: Summary) -> Result<(), SinkError> {
-        if let Some(file) = self.open.take() {
-            let bytes = file.len();
-            let path = file.finish()?;
-            self.finished.push(File {
-                path,
-                bytes,
-                summary,
-            });
+    fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
+        if let Some(Open { sink, draft }) = self.open.take() {
+            let manifest = draft.holding(summary, sink.len());
+            let path = sink.finish()?;
+            self.finished.push(File { path, manifest });
         }
         Ok(())
     }
+}
+
+fn file_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// When the file began, in the zone of this machine; now if the publisher's clock makes no sense.

@@ -8,6 +8,7 @@
 mod files;
 pub mod manifest;
 mod recorder;
+pub mod recovery;
 mod writer;
 
 use std::fmt;
@@ -68,9 +69,11 @@ pub struct EgressId(Arc<str>);
 
 impl EgressId {
     /// A new one, with 48 random bits as LiveKit's have.
+    ///
+    /// # Panics
+    /// If the system has no randomness; then there is no TLS, DTLS or SRTP either.
     pub fn random() -> Self {
         let mut random = [0; 6];
-        // Without randomness there would have been no DTLS certificate either.
         aws_lc_rs::rand::fill(&mut random).expect("the system has randomness");
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Self(format!("EG_{hex}").into())

@@ -9,7 +9,7 @@ use super::{Config, Event, SubscriptionId};
 use crate::clock;
 use crate::media::TrackSid;
 use crate::rtc::{Consumer, ConsumerId, Notice, PeerEvent, PeerHandle};
-use crate::signal::{self, Input, Open, Output, PeerOffer, Session, Socket};
+use crate::signal::{self, ClientMessage, Input, Open, Output, PeerOffer, Session, Socket};
 
 /// Drives one participant: moves bytes, time and wishes between its session, its WebSocket and its
 /// peer connection.
@@ -112,17 +112,19 @@ impl Connection {
         while let Some(output) = self.session.poll_output() {
             match output {
                 Output::Open(open) => self.open(&open),
-                Output::Send(message) => {
-                    if let Some(broken) = self.link.send(message).await {
-                        self.input(broken);
-                    }
-                }
+                Output::Send(message) => self.send(message).await,
                 Output::CloseSocket => self.link.close().await,
                 Output::RestartPeer => self.restart_peer(),
                 Output::Offer(offer) => self.answer(offer).await,
                 Output::Candidate(candidate) => self.peer.add_candidate(candidate),
                 Output::Event(event) => self.event(event).await,
             }
+        }
+    }
+
+    async fn send(&mut self, message: ClientMessage) {
+        if let Some(broken) = self.link.send(message).await {
+            self.input(broken);
         }
     }
 

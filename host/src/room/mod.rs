@@ -129,8 +129,12 @@ impl Room {
         while self.connections.len() <= seat {
             self.connect()?;
         }
-        self.request(id, |id| Request::Subscribe { id, track, consumer })
-            .await;
+        self.request(id, |id| Request::Subscribe {
+            id,
+            track,
+            consumer,
+        })
+        .await;
         Ok(id)
     }
 
@@ -156,10 +160,10 @@ impl Room {
     }
 
     /// Says goodbye and waits until it is said. Consumers that are left hear [`Notice::Ended`].
-    pub async fn leave(mut self) {
+    pub async fn leave(&mut self) {
         self.connections.clear();
-        drop(self.events_of_connections);
-        while self.events.recv().await.is_some() {}
+        // A connection whose events nobody takes could not come to its end.
+        self.events.close();
         while self.tasks.join_next().await.is_some() {}
     }
 

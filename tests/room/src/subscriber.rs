@@ -49,6 +49,9 @@ pub struct Subscriber {
     /// Which track an SSRC carries; SSRCs of earlier offers stay known.
     tracks: BTreeMap<u32, TrackSid>,
     current: Vec<u32>,
+    /// Candidates that came before the first offer, as LiveKit may trickle them.
+    early: Vec<Candidate>,
+    has_offer: bool,
     received: BTreeMap<TrackSid, BTreeMap<(u32, u64), Received>>,
     notices: Notices,
     outputs: VecDeque<Datagram>,
@@ -66,6 +69,8 @@ impl Subscriber {
             local,
             tracks: BTreeMap::new(),
             current: Vec::new(),
+            early: Vec::new(),
+            has_offer: false,
             received: BTreeMap::new(),
             notices: Notices::default(),
             outputs: VecDeque::new(),
@@ -98,6 +103,10 @@ impl Subscriber {
                 stream.suppress_nack(false);
             }
         }
+        self.has_offer = true;
+        for candidate in std::mem::take(&mut self.early) {
+            self.transport.rtc().add_remote_candidate(candidate);
+        }
         self.current = ssrcs;
         self.tracks.extend(streams);
         self.handle_timeout(now);
@@ -107,10 +116,11 @@ impl Subscriber {
     /// Adds a candidate of the server; ICE-TCP is left alone.
     pub fn add_remote_candidate(&mut self, candidate: &str) {
         match Candidate::from_sdp_string(candidate) {
-            Ok(candidate) if candidate.proto() == Protocol::Udp => {
+            Ok(candidate) if candidate.proto() != Protocol::Udp => {}
+            Ok(candidate) if self.has_offer => {
                 self.transport.rtc().add_remote_candidate(candidate);
             }
-            Ok(_) => {}
+            Ok(candidate) => self.early.push(candidate),
             Err(error) => tracing::warn!(%error, candidate, "Not a candidate."),
         }
     }

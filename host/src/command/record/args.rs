@@ -11,6 +11,10 @@ use crate::sink::path::{Template, TemplateError};
 
 /// Record tracks of a LiveKit room into files, untouched.
 #[derive(Clone, Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of a command line are bools"
+)]
 #[command(group(ArgGroup::new("selection").required(true).args(["track", "participant", "all"])))]
 pub struct Args {
     /// The LiveKit server, e.g. wss://example.livekit.cloud
@@ -20,10 +24,20 @@ pub struct Args {
     #[arg(long, env = "LIVEKIT_API_KEY", value_name = "KEY")]
     api_key: Option<String>,
     /// The server's API secret
-    #[arg(long, env = "LIVEKIT_API_SECRET", value_name = "SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "LIVEKIT_API_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
     api_secret: Option<String>,
     /// An access token, instead of key and secret
-    #[arg(long, env = "LIVEKIT_TOKEN", value_name = "JWT", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "LIVEKIT_TOKEN",
+        value_name = "JWT",
+        hide_env_values = true
+    )]
     token: Option<String>,
     /// The room; not needed with a token
     #[arg(long, value_name = "NAME")]
@@ -35,14 +49,19 @@ pub struct Args {
     #[arg(long, value_name = "IDENTITY")]
     participant: Option<String>,
     /// … only this source of it
-    #[arg(long, value_enum, requires = "participant")]
+    #[arg(long, value_enum, requires = "participant", conflicts_with_all = ["track", "all"])]
     source: Option<Source>,
     /// Record everything, also what is published later
     #[arg(long)]
     all: bool,
     /// Where files go: a path with {room_name}, {room_id}, {track_id}, {track_type}, {track_source},
     /// {publisher_identity}, {time}, {utc}; the codec gives the extension
-    #[arg(long, short, value_name = "TEMPLATE", default_value = "{track_id}-{time}")]
+    #[arg(
+        long,
+        short,
+        value_name = "TEMPLATE",
+        default_value = "{track_id}-{time}"
+    )]
     output: String,
     /// Stop after this long, from the first packet, e.g. 90s, 30m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
@@ -130,7 +149,11 @@ impl Args {
             let token = AccessToken::from(token.clone());
             let claims = token.claims()?;
             claims.check(now)?;
-            if let Some(asked) = self.room.clone().filter(|room| *room != *claims.room.as_str()) {
+            if let Some(asked) = self
+                .room
+                .clone()
+                .filter(|room| *room != *claims.room.as_str())
+            {
                 let token = claims.room;
                 return Err(UsageError::OtherRoom { token, asked });
             }

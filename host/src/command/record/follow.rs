@@ -137,7 +137,9 @@ impl Follow {
             return;
         }
         for (id, recording) in std::mem::take(&mut self.recordings) {
-            let ending = recording.gone.map_or_else(|| ending.clone(), |gone| gone.ending);
+            let ending = recording
+                .gone
+                .map_or_else(|| ending.clone(), |gone| gone.ending);
             self.actions.push_back(Action::End(id, ending));
         }
         self.actions.push_back(Action::Leave);
@@ -149,7 +151,10 @@ impl Follow {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let gone = self.recordings.values().filter_map(|recording| recording.gone.as_ref());
+        let gone = self
+            .recordings
+            .values()
+            .filter_map(|recording| recording.gone.as_ref());
         gone.map(|gone| gone.until)
             .chain(self.wait_until)
             .chain(self.stop_at)
@@ -177,7 +182,8 @@ impl Follow {
 
     fn published(&mut self, publication: &Publication) {
         if let Some(id) = self.returned(publication) {
-            self.actions.push_back(Action::Retarget(id, publication.clone()));
+            self.actions
+                .push_back(Action::Retarget(id, publication.clone()));
             return;
         }
         if !self.selection.covers(publication) {
@@ -186,7 +192,8 @@ impl Follow {
         self.wait_until = None;
         if publication.is_encrypted {
             let why = "it is end-to-end encrypted, and the recorder has no key";
-            self.actions.push_back(Action::Refuse(publication.clone(), why));
+            self.actions
+                .push_back(Action::Refuse(publication.clone(), why));
             return self.leave_if_done();
         }
         let id = RecordingId(self.started);
@@ -196,7 +203,8 @@ impl Follow {
             gone: None,
         };
         self.recordings.insert(id, recording);
-        self.actions.push_back(Action::Start(id, publication.clone()));
+        self.actions
+            .push_back(Action::Start(id, publication.clone()));
     }
 
     /// The recording that goes on with this publication.
@@ -210,10 +218,13 @@ impl Follow {
     }
 
     fn unpublished(&mut self, track: &TrackSid, reason: UnpublishReason, now: Instant) {
-        let found = self.recordings.iter_mut().find(|(_, recording)| {
-            recording.gone.is_none() && recording.publication.sid == *track
-        });
-        let Some((&id, recording)) = found else { return };
+        let found = self
+            .recordings
+            .iter_mut()
+            .find(|(_, recording)| recording.gone.is_none() && recording.publication.sid == *track);
+        let Some((&id, recording)) = found else {
+            return;
+        };
         let ending = Ending::new(Status::Complete, text(reason));
         let is_final = matches!(self.selection, Selection::Track(_))
             && reason != UnpublishReason::GoneMeanwhile;
@@ -229,10 +240,16 @@ impl Follow {
 
     /// Only what a new session would not mend ends a recording.
     fn failed(&mut self, track: &TrackSid, reason: SubscriptionFailure) {
-        if matches!(reason, SubscriptionFailure::NotOffered(_) | SubscriptionFailure::NotPublished) {
+        if matches!(
+            reason,
+            SubscriptionFailure::NotOffered(_) | SubscriptionFailure::NotPublished
+        ) {
             return;
         }
-        let found = self.recordings.iter().find(|(_, recording)| recording.publication.sid == *track);
+        let found = self
+            .recordings
+            .iter()
+            .find(|(_, recording)| recording.publication.sid == *track);
         if let Some((&id, _)) = found {
             self.recordings.remove(&id);
             let ending = Ending::new(Status::Failed, reason.to_string());
@@ -243,9 +260,15 @@ impl Follow {
 
     fn end_those_gone(&mut self, now: Instant) {
         let is_over = |recording: &mut Recording| {
-            recording.gone.as_ref().is_some_and(|gone| gone.until <= now)
+            recording
+                .gone
+                .as_ref()
+                .is_some_and(|gone| gone.until <= now)
         };
-        let over: Vec<_> = self.recordings.extract_if(.., |_, recording| is_over(recording)).collect();
+        let over: Vec<_> = self
+            .recordings
+            .extract_if(.., |_, recording| is_over(recording))
+            .collect();
         if over.is_empty() {
             return;
         }

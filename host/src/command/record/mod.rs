@@ -2,6 +2,7 @@
 
 mod args;
 mod follow;
+mod leftovers;
 mod progress;
 mod results;
 mod run;
@@ -12,11 +13,14 @@ pub use args::Args;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use tokio::task::spawn_blocking;
+
 use super::Exit;
 use crate::clock;
 use crate::rtc::{self, Workers};
 use args::Job;
 use run::Run;
+use stop::StopSignals;
 
 /// Records until what was asked for is over.
 ///
@@ -33,14 +37,20 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 async fn record(job: Job) -> anyhow::Result<Exit> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = Arc::new(Workers::start(threads, &rtc::Settings::default())?);
-    let run = Run::begin(job, Arc::clone(&workers)).await?;
-    let exit = Box::pin(run.to_its_end()).await;
+    let output = job.output.clone();
+    let recovered = spawn_blocking(move || leftovers::recover(&output)).await?;
+    let mut stop = StopSignals::install()?;
+    let run = Run::begin(job, Arc::clone(&workers), &recovered).await?;
+    let exit = Box::pin(run.complete(&mut stop)).await;
     // The last owner waits for the threads, which must not happen on the runtime.
-    tokio::task::spawn_blocking(move || drop(workers)).await?;
+    spawn_blocking(move || drop(workers)).await?;
     exit
 }
 
-#[expect(clippy::print_stderr, reason = "the user's mistake, told as clap tells its own")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the user's mistake, told as clap tells its own"
+)]
 fn usage(error: &args::UsageError) -> Exit {
     eprintln!("error: {error}\n\nFor more information, try 'trackmill record --help'.");
     Exit::Usage

@@ -148,7 +148,10 @@ fn line_of_text() -> ProgressBar {
     bar
 }
 
-#[expect(clippy::print_stderr, reason = "progress is for whoever started the command")]
+#[expect(
+    clippy::print_stderr,
+    reason = "progress is for whoever started the command"
+)]
 fn print_line(text: &str) {
     eprintln!("{text}");
 }

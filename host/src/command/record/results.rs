@@ -1,9 +1,13 @@
 use std::collections::BTreeMap;
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
 
 use super::follow::RecordingId;
 use super::progress::Display;
 use crate::command::Exit;
-use crate::egress::{Ending, Outcome, Status};
+use crate::egress::manifest::Manifest;
+use crate::egress::{Ending, Failure, Outcome, Status};
 
 /// What came of the run.
 #[derive(Debug)]
@@ -28,9 +32,9 @@ impl Results {
     }
 
     /// Something broke that a user has to know whatever he wants to see.
-    pub(super) fn fail(&mut self, text: impl Into<String>) {
+    pub(super) fn fail(&mut self, error: impl Into<anyhow::Error>) {
         self.failures += 1;
-        error(&text.into());
+        print_error(&error.into());
     }
 
     /// How and why a recording ends.
@@ -38,34 +42,55 @@ impl Results {
         self.endings.insert(id, ending);
     }
 
-    /// What a recording left behind.
-    pub(super) fn outcome(&mut self, id: RecordingId, outcome: Outcome, display: &Display) {
-        let ending = self.endings.remove(&id);
-        if let Some(failure) = &outcome.failure {
-            self.fail(failure.to_string());
-        } else if ending.as_ref().is_some_and(|ending| ending.status == Status::Failed) {
-            self.failures += 1;
-        }
-        let ending = ending.unwrap_or_else(|| Ending::new(Status::Failed, "the recorder failed"));
+    /// What a recording left behind: its files get their manifests.
+    pub(super) async fn outcome(&mut self, id: RecordingId, outcome: Outcome, display: &Display) {
+        let ending = self.ending_of(id, outcome.failure.as_ref());
         for file in outcome.files {
-            self.files += 1;
-            display.say(&format!(
-                "wrote {} ({:.1} s, {} bytes, {})",
-                file.path.display(),
-                file.summary.duration.as_secs_f64(),
-                file.bytes,
-                ending.reason,
-            ));
+            let path = file.path.clone();
+            let ending = ending.clone();
+            match spawn_blocking(move || file.publish(&ending)).await {
+                Ok(Ok(manifest)) => self.wrote(&path, &manifest, display),
+                Ok(Err(error)) => self.fail(anyhow::Error::from(error)),
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn ending_of(&mut self, id: RecordingId, failure: Option<&Failure>) -> Ending {
+        let planned = self.endings.remove(&id);
+        let ending = match (failure, planned) {
+            (Some(failure), _) => Ending::new(Status::Failed, failure.to_string()),
+            (None, Some(planned)) => planned,
+            (None, None) => Ending::new(Status::Failed, "the recorder ended by itself"),
+        };
+        if ending.status == Status::Failed {
+            self.fail(anyhow::anyhow!("{}", ending.reason));
+        }
+        ending
+    }
+
+    fn wrote(&mut self, path: &Path, manifest: &Manifest, display: &Display) {
+        self.files += 1;
+        display.say(&format!(
+            "wrote {} ({:.1} s, {} bytes): {}",
+            path.display(),
+            manifest.duration.as_secs_f64(),
+            manifest.bytes,
+            manifest.reason,
+        ));
+        if self.json {
+            self.manifests.push(manifest.to_json_line());
         }
     }
 
     /// How the command ends.
-    #[expect(clippy::print_stdout, reason = "the manifests are what the command is asked for")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "the manifests are what the command is asked for"
+    )]
     pub(super) fn exit(&self, started: u64, display: &Display) -> Exit {
-        if self.json {
-            for manifest in &self.manifests {
-                println!("{manifest}");
-            }
+        for manifest in &self.manifests {
+            println!("{manifest}");
         }
         if self.failures > 0 {
             return Exit::Failed;
@@ -82,7 +107,10 @@ impl Results {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "errors go to whoever started the command")]
-fn error(text: &str) {
-    eprintln!("error: {text}");
+#[expect(
+    clippy::print_stderr,
+    reason = "errors go to whoever started the command"
+)]
+fn print_error(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
 }

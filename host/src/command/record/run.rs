@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::task::JoinSet;
+use anyhow::anyhow;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::args::Job;
@@ -33,15 +34,18 @@ pub(super) struct Run {
     writers: JoinSet<(RecordingId, Outcome)>,
     subscriptions: BTreeMap<RecordingId, SubscriptionId>,
     results: Results,
-    signals: StopSignals,
     is_leaving: bool,
 }
 
 impl Run {
-    /// Begins to join the room.
-    pub(super) async fn begin(job: Job, workers: Arc<Workers>) -> anyhow::Result<Self> {
-        let signals = StopSignals::install()?;
+    /// Begins to join the room; `news` is said first.
+    pub(super) async fn begin(
+        job: Job,
+        workers: Arc<Workers>,
+        news: &[String],
+    ) -> anyhow::Result<Self> {
         let display = Display::new(job.report.progress);
+        news.iter().for_each(|line| display.say(line));
         let room = Room::join(job.room, workers).await?;
         Ok(Self {
             room,
@@ -53,28 +57,32 @@ impl Run {
             writers: JoinSet::new(),
             subscriptions: BTreeMap::new(),
             results: Results::new(job.report.json),
-            signals,
             is_leaving: false,
         })
     }
 
     /// Records until nothing is left to be recorded.
-    pub(super) async fn to_its_end(mut self) -> anyhow::Result<Exit> {
+    pub(super) async fn complete(mut self, stop: &mut StopSignals) -> anyhow::Result<Exit> {
         while !self.is_leaving {
-            self.wait().await;
+            self.wait(stop).await;
             while let Some(action) = self.follow.poll_action() {
                 self.act(action).await;
             }
         }
-        self.finish().await
+        tokio::select! {
+            exit = self.finish() => Ok(exit),
+            name = stop.next() => anyhow::bail!(
+                "{name} again: files are left as they lie; make them whole by `trackmill recover`"
+            ),
+        }
     }
 
-    async fn wait(&mut self) {
+    async fn wait(&mut self, stop: &mut StopSignals) {
         let deadline = self.follow.poll_timeout();
         tokio::select! {
             Some(event) = self.room.next() => self.event(&event),
-            Some(done) = self.writers.join_next() => self.written(done),
-            name = self.signals.next() => {
+            Some(done) = self.writers.join_next() => self.written(done).await,
+            name = stop.next() => {
                 self.display.say(&format!("{name}: finishing the files; once more ends at once"));
                 self.follow.stop(&Ending::new(Status::Complete, format!("stopped by {name}")));
             }
@@ -117,7 +125,7 @@ impl Run {
         if reason.is_expected() {
             self.display.say(&reason.to_string());
         } else {
-            self.results.fail(reason.to_string());
+            self.results.fail(reason.clone());
         }
     }
 
@@ -147,7 +155,7 @@ impl Run {
             Action::Refuse(publication, why) => {
                 let who = &publication.publisher.identity;
                 let text = format!("cannot record track {} of {who}: {why}", publication.sid);
-                self.results.fail(text);
+                self.results.fail(anyhow!(text));
             }
             Action::Leave => self.is_leaving = true,
         }
@@ -160,7 +168,7 @@ impl Run {
         if !self.room.has_room_for_another() {
             let text = "a token allows one participant, which receives 50 tracks at most: \
                         give --api-key and --api-secret to record more";
-            self.results.fail(text.to_owned());
+            self.results.fail(anyhow!(text));
             return self.follow.abort(id);
         }
         let track = Track { room, publication };
@@ -184,7 +192,7 @@ impl Run {
                 self.tell_mute(subscription, &publication).await;
             }
             Err(error) => {
-                self.results.fail(error.to_string());
+                self.results.fail(error);
                 self.follow.abort(id);
             }
         }
@@ -200,48 +208,26 @@ impl Run {
         self.room.notice(subscription, notice).await;
     }
 
-    fn written(&mut self, done: Result<(RecordingId, Outcome), tokio::task::JoinError>) {
+    async fn written(&mut self, done: Result<(RecordingId, Outcome), JoinError>) {
         match done {
             Ok((id, outcome)) => {
                 if outcome.failure.is_some() {
                     self.follow.abort(id);
                 }
                 self.display.end(id);
-                self.results.outcome(id, outcome, &self.display);
+                self.results.outcome(id, outcome, &self.display).await;
             }
-            Err(error) => self.results.fail(format!("a task ended unexpectedly: {error}")),
+            Err(error) => self.results.fail(error),
         }
     }
 
-    /// Leaves the room and waits for the files, unless told to hurry.
-    async fn finish(mut self) -> anyhow::Result<Exit> {
-        let Self {
-            room,
-            mut writers,
-            mut signals,
-            ..
-        } = self;
-        let mut done = Vec::new();
-        let files = async {
-            room.leave().await;
-            while let Some(written) = writers.join_next().await {
-                done.push(written);
-            }
-        };
-        tokio::select! {
-            () = files => {}
-            name = signals.next() => anyhow::bail!("{name} again: files are left as they lie; make them whole by `trackmill recover`"),
+    /// Leaves the room and waits for the files.
+    async fn finish(&mut self) -> Exit {
+        self.room.leave().await;
+        while let Some(done) = self.writers.join_next().await {
+            self.written(done).await;
         }
-        for written in done {
-            match written {
-                Ok((id, outcome)) => {
-                    self.display.end(id);
-                    self.results.outcome(id, outcome, &self.display);
-                }
-                Err(error) => self.results.fail(format!("a task ended unexpectedly: {error}")),
-            }
-        }
-        Ok(self.results.exit(self.follow.started(), &self.display))
+        self.results.exit(self.follow.started(), &self.display)
     }
 }
 

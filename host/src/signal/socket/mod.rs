@@ -1,3 +1,5 @@
+//! The WebSocket that carries signalling.
+
 #[cfg(test)]
 mod tests;
 

@@ -28,7 +28,7 @@ mod token;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use name::{finished, manifest, spool, vacant};
+pub use name::{described, finished, manifest, spool, vacant};
 pub use token::Values;
 
 use component::Component;
@@ -92,6 +92,12 @@ impl Template {
     pub fn root(&self) -> PathBuf {
         let fixed = self.directories.iter().map_while(Component::literal);
         [self.origin()].into_iter().chain(fixed).collect()
+    }
+
+    /// How many levels of directories lie between [`root`](Self::root) and a file.
+    pub fn depth(&self) -> usize {
+        let fixed = self.directories.iter().map_while(Component::literal);
+        self.directories.len() - fixed.count()
     }
 
     const fn origin(&self) -> &'static str {
@@ -277,18 +283,17 @@ mod tests {
 
     #[test]
     fn the_root_ends_at_the_first_token() {
-        for (text, root) in [
-            ("/rec/a/{room_name}/b/x", "/rec/a"),
-            ("x", ""),
-            ("/", "/"),
-            ("a/", "a"),
-            ("a-{time}/x", ""),
+        for (text, root, depth) in [
+            ("/rec/a/{room_name}/b/x", "/rec/a", 2),
+            ("x", "", 0),
+            ("/", "/", 0),
+            ("a/", "a", 0),
+            ("a-{time}/x", "", 1),
         ] {
-            assert_eq!(
-                Template::parse(text).unwrap().root(),
-                Path::new(root),
-                "{text}"
-            );
+            let template = Template::parse(text).unwrap();
+
+            assert_eq!(template.root(), Path::new(root), "{text}");
+            assert_eq!(template.depth(), depth, "{text}");
         }
     }
 

@@ -20,13 +20,18 @@ pub fn spool(file: &Path) -> PathBuf {
 /// The name a recorded file gets when it is finished, `alice.ogg` for `alice.ogg.part`; `None` if
 /// this is not the name of a file that is being recorded.
 pub fn finished(spool: &Path) -> Option<PathBuf> {
-    let name = spool.file_name()?.to_str()?.strip_suffix(SPOOL_SUFFIX)?;
-    (!name.is_empty()).then(|| spool.with_file_name(name))
+    without_suffix(spool, SPOOL_SUFFIX)
 }
 
 /// The name of the manifest beside a file: `alice.ogg.json`.
 pub fn manifest(file: &Path) -> PathBuf {
     with_suffix(file, MANIFEST_SUFFIX)
+}
+
+/// The file a manifest lies beside: `alice.ogg` for `alice.ogg.json`; `None` if this is not the name
+/// of a manifest.
+pub fn described(manifest: &Path) -> Option<PathBuf> {
+    without_suffix(manifest, MANIFEST_SUFFIX)
 }
 
 fn numbered(path: &Path, number: u32) -> PathBuf {
@@ -43,6 +48,11 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
+}
+
+fn without_suffix(path: &Path, suffix: &str) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.strip_suffix(suffix)?;
+    (!name.is_empty()).then(|| path.with_file_name(name))
 }
 
 const SPOOL_SUFFIX: &str = ".part";
@@ -79,6 +89,7 @@ mod tests {
         assert_eq!(spool(file), Path::new("a/alice.ogg.part"));
         assert_eq!(manifest(file), Path::new("a/alice.ogg.json"));
         assert_eq!(finished(&spool(file)).as_deref(), Some(file));
+        assert_eq!(described(&manifest(file)).as_deref(), Some(file));
         assert_eq!(finished(file), None);
         assert_eq!(finished(Path::new("a/.part")), None);
     }

@@ -239,7 +239,7 @@ impl Session {
                 .await?;
         }
         self.play(now);
-        self.flush();
+        self.flush().await;
         Ok(())
     }
 
@@ -279,10 +279,11 @@ impl Session {
         self.peer.handle_timeout(now);
     }
 
-    fn flush(&mut self) {
+    async fn flush(&mut self) {
         while let Some(datagram) = self.peer.poll_datagram() {
-            // A full socket buffer loses the packet, as a network would; the server asks again.
-            if let Err(error) = self.socket.try_send_to(&datagram.bytes, datagram.remote) {
+            let sent = self.socket.send_to(&datagram.bytes, datagram.remote).await;
+            if let Err(error) = sent {
+                // As lost on a network: the server asks again.
                 tracing::debug!(%error, "A datagram was not sent.");
             }
         }

@@ -88,7 +88,7 @@ impl Driver {
                 () = tokio::time::sleep_until(deadline.into()) => {}
             }
             self.simulation.handle_timeout(clock::now());
-            self.flush();
+            self.flush().await;
         }
     }
 
@@ -140,7 +140,7 @@ impl Driver {
         self.simulation.handle_datagram(datagram, clock::now());
     }
 
-    fn flush(&mut self) {
+    async fn flush(&mut self) {
         while let Some(output) = self.simulation.poll_output() {
             match output {
                 Output::Message(id, bytes) => self.send(id, ToSocket::Send(bytes)),
@@ -148,7 +148,7 @@ impl Driver {
                     self.send(id, ToSocket::Close(closing));
                     self.sockets.remove(&id);
                 }
-                Output::Datagram(datagram) => self.transmit(datagram),
+                Output::Datagram(datagram) => self.transmit(datagram).await,
             }
         }
     }
@@ -163,11 +163,11 @@ impl Driver {
         }
     }
 
-    /// What a full socket does not take is lost, as on a network.
-    fn transmit(&mut self, datagram: Datagram) {
+    /// What cannot be sent is lost, as on a network.
+    async fn transmit(&mut self, datagram: Datagram) {
         let lost = if datagram.protocol == Protocol::Udp {
-            let sent = self.socket.try_send_to(&datagram.bytes, datagram.remote);
-            sent.is_err()
+            let sent = self.socket.send_to(&datagram.bytes, datagram.remote);
+            sent.await.is_err()
         } else {
             let stream = self.streams.get(&datagram.remote);
             stream.is_none_or(|stream| stream.try_send(datagram.bytes).is_err())

@@ -21,7 +21,8 @@ pub struct Datagram {
 /// ICE, DTLS, SRTP and SCTP of one peer connection on one UDP address.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    rtc: Rtc,
+    /// Several kilobytes, which would make every future that holds a peer large.
+    rtc: Box<Rtc>,
     datagrams: VecDeque<Datagram>,
     events: VecDeque<Event>,
     deadline: Instant,
@@ -30,7 +31,7 @@ pub(crate) struct Transport {
 impl Transport {
     /// Creates an engine that receives on `local`.
     pub(crate) fn new(config: RtcConfig, local: SocketAddr, now: Instant) -> Self {
-        let mut rtc = config.build(now);
+        let mut rtc = Box::new(config.build(now));
         match Candidate::host(local, Protocol::Udp) {
             Ok(candidate) => {
                 rtc.add_local_candidate(candidate);

@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 /// A connected signalling WebSocket.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: Box<WebSocketStream<MaybeTlsStream<TcpStream>>>,
 }
 
 /// Why signalling failed.
@@ -66,7 +66,9 @@ impl Client {
             .await
             .map_err(|_| SignalError::Timeout(CONNECT_TIMEOUT))?
             .map_err(refusal)?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket: Box::new(socket),
+        })
     }
 
     /// Waits for the next message; messages with unknown content are skipped.

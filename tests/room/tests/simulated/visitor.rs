@@ -84,7 +84,7 @@ impl Visitor {
     pub(crate) fn run(&mut self, duration: Duration) {
         let end = self.now + duration;
         loop {
-            self.step();
+            while self.step() {}
             let next = self.simulation.next_at().unwrap_or(end);
             let next = next.min(self.subscriber.poll_timeout());
             if next > end || self.now >= end {
@@ -101,7 +101,8 @@ impl Visitor {
         messages.find_map(|(_, message)| select(message))
     }
 
-    fn step(&mut self) {
+    /// Exchanges what both have to say; returns whether the server has to look again.
+    fn step(&mut self) -> bool {
         self.simulation.handle_timeout(self.now);
         while let Some(output) = self.simulation.poll_output() {
             match output {
@@ -113,10 +114,13 @@ impl Visitor {
         if self.subscriber.poll_timeout() <= self.now {
             self.subscriber.handle_timeout(self.now);
         }
+        let mut moved = false;
         while let Some(datagram) = self.subscriber.poll_output() {
             let datagram = from(CLIENT, datagram.bytes);
             self.simulation.handle_datagram(datagram, self.now);
+            moved = true;
         }
+        moved
     }
 
     fn deliver(&mut self, datagram: Datagram) {

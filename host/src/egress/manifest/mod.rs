@@ -1,0 +1,256 @@
+//! The truthful summary of one recorded file, written beside it as `<file>.json` (architecture.md
+//! §6).
+//!
+//! Names are those of LiveKit's own manifest where it has the field. Positions count from the start
+//! of the file; they and durations are nanoseconds. A *draft* (status `recording`) lies beside a
+//! file that still grows, so that recovery can tell what the file holds.
+
+mod content;
+mod moment;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use content::{Gap, GapCause, List, Packets, Seam, SeamReason, Size, Span, Units};
+pub use moment::{Anchor, AnchorOrigin, Moment};
+
+use super::{EgressId, Ending, Track};
+use crate::media::Codec;
+use crate::mux::Container;
+use crate::mux::recovery::Repair;
+use crate::pipeline::Summary;
+use moment::nanoseconds;
+
+/// What is known about one file, see the [module](self).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// What wrote it, with its version.
+    pub software: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why it ended; empty while it goes on.
+    pub reason: String,
+    /// What was recorded. Unknown for a recovered file without a draft.
+    #[serde(flatten)]
+    pub subject: Option<Subject>,
+    /// The file's name, without its directory.
+    pub file: String,
+    /// The file's size.
+    pub bytes: u64,
+    /// When the file was begun.
+    pub started_at: Option<Moment>,
+    /// When it was finished.
+    pub ended_at: Option<Moment>,
+    /// How long the file plays.
+    #[serde(rename = "duration_ns", with = "nanoseconds")]
+    pub duration: Duration,
+    /// The wall-clock time of position 0 (media.md T1).
+    pub anchor: Option<Anchor>,
+    /// Packets by what became of them.
+    pub packets: Packets,
+    /// Access units by what became of them.
+    pub units: Units,
+    /// How much faster the publisher's media clock runs than its wall clock, in parts per million
+    /// (media.md T5). Unknown without sender reports.
+    pub drift_ppm: Option<f64>,
+    /// Picture sizes, each from where it begins.
+    pub sizes: List<Size>,
+    /// Where the publisher had muted the track.
+    pub mutes: List<Span>,
+    /// Where media is missing.
+    pub gaps: List<Gap>,
+    /// Where the media clock or the stream changed (media.md T4).
+    pub seams: List<Seam>,
+}
+
+impl Manifest {
+    /// The manifest of a recording that just starts.
+    pub fn draft(subject: Subject, file: &str, started_at: Moment) -> Self {
+        Self {
+            subject: Some(subject),
+            started_at: Some(started_at),
+            ..Self::unknown(file)
+        }
+    }
+
+    /// The manifest of a file of which nothing is known.
+    pub fn unknown(file: &str) -> Self {
+        Self {
+            software: concat!("trackmill ", env!("CARGO_PKG_VERSION")).into(),
+            status: Status::Recording,
+            reason: String::new(),
+            subject: None,
+            file: file.into(),
+            bytes: 0,
+            started_at: None,
+            ended_at: None,
+            duration: Duration::ZERO,
+            anchor: None,
+            packets: Packets::default(),
+            units: Units::default(),
+            drift_ppm: None,
+            sizes: List::default(),
+            mutes: List::default(),
+            gaps: List::default(),
+            seams: List::default(),
+        }
+    }
+
+    /// Says what the file holds: `bytes` is its size.
+    #[must_use]
+    pub fn holding(self, summary: &Summary, bytes: u64) -> Self {
+        let rate = summary.codec.clock_rate();
+        Self {
+            bytes,
+            duration: summary.duration,
+            anchor: summary.started_at.map(Anchor::from),
+            packets: Packets::from(summary),
+            units: summary.units.into(),
+            drift_ppm: summary.drift_ppm,
+            sizes: List::new(&summary.sizes, |size| Size::new(size, rate)),
+            mutes: List::new(&summary.mutes, |span| Span::new(span, rate)),
+            gaps: List::new(&summary.gaps, |gap| Gap::new(gap, rate)),
+            seams: List::new(&summary.seams, |seam| Seam::new(seam, rate)),
+            ..self
+        }
+    }
+
+    /// Says how it ended, and under which name.
+    #[must_use]
+    pub fn ended(self, ending: &Ending, at: Moment, file: &str) -> Self {
+        Self {
+            status: ending.status.into(),
+            reason: ending.reason.clone(),
+            ended_at: Some(at),
+            file: file.into(),
+            ..self
+        }
+    }
+
+    /// Says that a crash ended it at `written_at`, and what the repaired file holds.
+    #[must_use]
+    pub fn recovered(self, repair: &Repair, bytes: u64, written_at: Moment) -> Self {
+        Self {
+            status: Status::Recovered,
+            reason: "the recorder died; the file was made whole afterwards".into(),
+            bytes,
+            duration: repair.duration,
+            ended_at: Some(written_at),
+            units: Units {
+                written: repair.units,
+                ..Units::default()
+            },
+            ..self
+        }
+    }
+
+    /// Reads one. Fields of a later version are ignored.
+    ///
+    /// # Errors
+    /// The text is no manifest.
+    pub fn from_json(text: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(text)
+    }
+
+    /// Its text, indented for people.
+    ///
+    /// # Panics
+    /// Never: every key is a string.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("every key is a string") + "\n"
+    }
+
+    /// Its text on one line, without the line's end.
+    ///
+    /// # Panics
+    /// Never: every key is a string.
+    pub fn to_json_line(&self) -> String {
+        serde_json::to_string(self).expect("every key is a string")
+    }
+}
+
+/// How a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It did not end yet.
+    Recording,
+    /// As it should: the track ended, or somebody stopped it.
+    Complete,
+    /// Something broke; what came before is in the file.
+    Failed,
+    /// It was stopped before it had begun.
+    Aborted,
+    /// A crash cut it short, and it was made whole afterwards.
+    Recovered,
+}
+
+impl From<super::Status> for Status {
+    fn from(status: super::Status) -> Self {
+        match status {
+            super::Status::Complete => Self::Complete,
+            super::Status::Failed => Self::Failed,
+            super::Status::Aborted => Self::Aborted,
+        }
+    }
+}
+
+/// What is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// The id of the egress (`EG_…`).
+    pub egress_id: String,
+    /// The room's name.
+    pub room_name: String,
+    /// The room's SID.
+    pub room_id: String,
+    /// The publisher's identity.
+    pub publisher_identity: String,
+    /// The publisher's SID when the recording began.
+    pub publisher_id: String,
+    /// The track's SID when the recording began.
+    pub track_id: String,
+    /// `audio` or `video`.
+    pub track_kind: String,
+    /// `camera`, `microphone`, `screen_share`, `screen_share_audio` or `unknown`.
+    pub track_source: String,
+    /// `opus`, `h264` …
+    pub codec: String,
+    /// `ogg`, `mp4`, `webm` or `wav`.
+    pub container: String,
+}
+
+impl Subject {
+    /// Names what a file holds.
+    pub fn new(egress: &EgressId, track: &Track, codec: Codec, container: Container) -> Self {
+        let Track { room, publication } = track;
+        Self {
+            egress_id: egress.to_string(),
+            room_name: room.name.to_string(),
+            room_id: room.sid.to_string(),
+            publisher_identity: publication.publisher.identity.to_string(),
+            publisher_id: publication.publisher.sid.to_string(),
+            track_id: publication.sid.to_string(),
+            track_kind: publication.kind.to_string(),
+            track_source: publication.source.to_string(),
+            codec: codec.to_string(),
+            container: container.extension().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_without_a_subject_is_read_back() {
+        let manifest = Manifest::unknown("a.ogg");
+
+        let read = Manifest::from_json(manifest.to_json().as_bytes()).unwrap();
+
+        assert_eq!(read, manifest);
+        assert!(!manifest.to_json_line().contains('\n'));
+    }
+}
