@@ -4,6 +4,7 @@ mod command_line;
 mod layering;
 mod manifest;
 mod mp4;
+mod fuzz;
 mod ogg;
 mod recover;
 mod sink;

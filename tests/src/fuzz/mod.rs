@@ -1,7 +1,11 @@
 //! Entries for fuzzers and property tests: bytes in, a panic where a promise is broken.
 
+mod mutate;
+mod path;
 mod payload;
+pub mod seeds;
 mod signal;
+mod target;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -14,8 +18,11 @@ use trackmill::srtp::{DtlsRole, Keys, Profile};
 
 use crate::file::Growing;
 
+pub use mutate::Mutator;
+pub use path::path_template;
 pub use payload::{CODECS, LOST, MARKER, NEW_TIME, bitstream, depacketize};
 pub use signal::{sdp, signal_message};
+pub use target::{TARGETS, Target, directory};
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the
 /// right keys but no manners would send. The same `data` does the same.
