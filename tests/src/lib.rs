@@ -6,6 +6,7 @@ pub mod fuzz;
 pub mod golden;
 pub mod inspect;
 pub mod probe;
+pub mod recorder;
 pub mod small_disk;
 pub mod sparse;
 pub mod capture;

@@ -1,1 +1,4 @@
-//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg. One module a subject.
+//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg, `trackmill` itself. One
+//! module a subject.
+
+mod crash;
