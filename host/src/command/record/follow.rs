@@ -122,12 +122,15 @@ impl Follow {
         }
     }
 
-    /// A recording cannot go on: its sink has failed.
+    /// A recording cannot go on: its sink has failed. When that was the last one, all ends: what
+    /// refuses every file would refuse the next one too.
     pub(super) fn abort(&mut self, id: RecordingId) {
         if self.recordings.remove(&id).is_some() {
             let ending = Ending::new(Status::Failed, "its file could not be written");
-            self.actions.push_back(Action::End(id, ending));
-            self.leave_if_done();
+            self.actions.push_back(Action::End(id, ending.clone()));
+            if self.recordings.is_empty() {
+                self.stop(&ending);
+            }
         }
     }
 
