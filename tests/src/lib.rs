@@ -8,6 +8,7 @@ pub mod golden;
 pub mod inspect;
 pub mod probe;
 pub mod recorder;
+pub mod victim;
 pub mod servers;
 pub mod small_disk;
 pub mod sparse;

@@ -84,6 +84,7 @@ fn summary() -> Summary {
         duration: Duration::from_millis(60_100),
         bytes: 4_800_000,
         units: Units {
+            skipped: 0,
             written: 1_800,
             keyframes: 9,
             damaged: 2,

@@ -1,5 +1,8 @@
-//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg. One module a subject.
+//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg, `trackmill` itself. One
+//! module a subject.
 
+mod crash;
+mod destination;
 #[path = "real/libwebrtc.rs"]
 mod libwebrtc;
 #[path = "real/passthrough.rs"]

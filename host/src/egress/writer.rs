@@ -33,7 +33,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The sink does not take it.
-    #[error("{error}{}", left(.unfinished.as_ref()))]
+    #[error("{error}: {}{}", error.source, left(.unfinished.as_ref()))]
     Sink {
         /// What it says.
         error: SinkError,
