@@ -23,9 +23,9 @@ check: setup
 bench: setup
 	cargo bench --locked --package trackmill
 
-# Many publishers against one recording process; prints CPU a packet and memory a track.
+# Opus publishers against one recording process: CPU a packet, memory a track, loss. CASES="10x50 400x1".
 load: setup
-	cargo run --locked --release --package trackmill-tests --bin load
+	cargo run --locked --release --package trackmill-tests --bin trackmill-load -- $(CASES:%=--case=%)
 
 # Hostile input for every parser, until interrupted.
 fuzz: setup

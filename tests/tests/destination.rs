@@ -8,8 +8,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use trackmill::sink::path;
 use trackmill_tests::probe::{decode, ffprobe};
-use trackmill_tests::victim::{self, End, FILES, Recorder};
 use trackmill_tests::small_disk::SmallDisk;
+use trackmill_tests::victim::{self, End, FILES, Recorder};
 
 #[test]
 fn a_full_disk_ends_the_recording_and_what_was_written_plays() -> anyhow::Result<()> {

@@ -84,7 +84,6 @@ fn summary() -> Summary {
         duration: Duration::from_millis(60_100),
         bytes: 4_800_000,
         units: Units {
-            skipped: 0,
             written: 1_800,
             keyframes: 9,
             damaged: 2,
@@ -92,6 +91,7 @@ fn summary() -> Summary {
             after_loss: 4,
             sink_full: 5,
             refused: 6,
+            skipped: 8,
         },
         received: 12_034,
         lost: 2,

@@ -40,9 +40,9 @@ pub struct Settings {
     /// How long a connected peer may hear nothing before [`PeerEvent::Stalled`]. Default 5 s: the
     /// server sends STUN or RTCP at least every 3 s.
     pub stall_after: Duration,
-    /// Receive buffer of the socket of a peer that receives video, in bytes. Default 1 MiB; the
-    /// kernel caps it at `net.core.rmem_max`.
-    pub video_receive_buffer: usize,
+    /// Receive buffer of the socket of a peer that receives video or many tracks, in bytes. Default
+    /// 1 MiB, a second of 50 audio tracks; the kernel caps it at `net.core.rmem_max`.
+    pub large_receive_buffer: usize,
     /// Commands that may wait for one worker. Default 1,024. When full, the caller waits, except
     /// in [`PeerHandle::add_candidate`].
     pub command_queue: usize,
@@ -58,7 +58,7 @@ impl Default for Settings {
             tick: Duration::from_millis(5),
             tcp_after: Duration::from_secs(1),
             stall_after: Duration::from_secs(5),
-            video_receive_buffer: 1024 * 1024,
+            large_receive_buffer: 1024 * 1024,
             command_queue: 1_024,
             event_queue: 256,
         }
