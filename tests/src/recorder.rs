@@ -63,8 +63,15 @@ impl Recorder {
     /// The binary cannot be built or run.
     pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
+        let output = ["--output", NAME];
+        let output = if arguments.contains(&output[0]) {
+            &[]
+        } else {
+            &output[..]
+        };
         let mut process = Command::new(binary()?)
-            .args(["record", "--output", NAME])
+            .arg("record")
+            .args(output)
             .args(arguments)
             .current_dir(folder.path())
             .stdin(Stdio::null())

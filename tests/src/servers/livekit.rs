@@ -160,6 +160,7 @@ rtc:
   udp_port: {udp}
   force_tcp: {force_tcp}
   use_external_ip: false
+  ips: {{ includes: [127.0.0.1/32] }}
   node_ip: 127.0.0.1
   enable_loopback_candidate: true
 logging: {{ level: info }}

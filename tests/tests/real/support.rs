@@ -1,6 +1,7 @@
 //! Tracks to publish, and what files hold of them.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -47,36 +48,30 @@ pub(crate) async fn send(publisher: &Publisher, sid: &TrackSid, more: usize) -> 
     .context("the publisher's session ended")
 }
 
-/// Compares a file with what was sent, from the file's first packet on: in order, none missing, none
-/// changed.
-pub(crate) fn compare_opus(file: &Path, sent: &[SentPacket]) -> anyhow::Result<Comparison> {
+/// Where the file's runs of packets are in what was sent: each run is in the order of sending, none
+/// missing, none changed. Between two runs the file has fillers.
+pub(crate) fn opus_runs(file: &Path, sent: &[SentPacket]) -> anyhow::Result<Vec<Range<usize>>> {
     let recorded = opus_packets(file)?;
-    let of_publisher = recorded.iter().filter(|packet| !is_filler(packet)).count();
-    let first = sent.len().checked_sub(of_publisher);
-    let first = first.context("more packets recorded than sent")?;
-    let mut expected = (first..).zip(&sent[first..]).peekable();
-    let mut holes = Vec::new();
-    for packet in &recorded {
-        if is_filler(packet) {
-            holes.push(expected.peek().map_or(sent.len(), |(index, _)| *index));
-        } else if let Some((index, sent)) = expected.next() {
-            ensure!(
-                *packet == sent.payload,
-                "packet {index} of {:?} is another one",
-                sent.at
-            );
-        }
+    let runs = recorded
+        .split(|packet| is_filler(packet))
+        .filter(|run| !run.is_empty());
+    let mut rest = sent;
+    let mut found = Vec::new();
+    // The clip is played in a loop; a run is its last occurrence before the next run.
+    for run in runs.rev() {
+        let is_run = |sent: &[SentPacket]| sent.iter().map(|sent| &sent.payload).eq(run);
+        let start = rest.windows(run.len()).rposition(is_run);
+        let start = start.with_context(|| {
+            format!(
+                "{} packets in {} were not sent like that",
+                run.len(),
+                file.display()
+            )
+        })?;
+        found.insert(0, start..start + run.len());
+        rest = &sent[..start];
     }
-    holes.dedup();
-    Ok(Comparison { first, holes })
-}
-
-/// What of the packets sent is in a file.
-pub(crate) struct Comparison {
-    /// The index of the first one.
-    pub(crate) first: usize,
-    /// Before which ones the file has fillers, by their index.
-    pub(crate) holes: Vec<usize>,
+    Ok(found)
 }
 
 /// Fails unless the file plays as long as it took to send what is in it, give or take 100 ms.
@@ -87,12 +82,8 @@ pub(crate) fn lasts_as_sent(file: &Path, sent: &[SentPacket]) -> anyhow::Result<
 }
 
 /// Fails unless the file plays this long, give or take 100 ms.
-pub(crate) fn lasts(file: &Path, expected: Duration) -> anyhow::Result<()> {
-    let probed = probe::ffprobe(file)?;
-    let seconds = probed["format"]["duration"]
-        .as_str()
-        .context("a duration")?;
-    let duration = Duration::from_secs_f64(seconds.parse()?);
+fn lasts(file: &Path, expected: Duration) -> anyhow::Result<()> {
+    let duration = duration(file)?;
     let is_near = duration.abs_diff(expected) <= Duration::from_millis(100);
     ensure!(
         is_near,
@@ -100,6 +91,15 @@ pub(crate) fn lasts(file: &Path, expected: Duration) -> anyhow::Result<()> {
         file.display()
     );
     Ok(())
+}
+
+/// How long ffprobe says that a file plays.
+pub(crate) fn duration(file: &Path) -> anyhow::Result<Duration> {
+    let probed = probe::ffprobe(file)?;
+    let seconds = probed["format"]["duration"]
+        .as_str()
+        .context("a duration")?;
+    Ok(Duration::from_secs_f64(seconds.parse()?))
 }
 
 /// The packets of an Ogg file behind its two headers.
