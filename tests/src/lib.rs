@@ -1,12 +1,15 @@
 //! Helpers of the integration tests.
 
 pub mod clip;
+pub mod deadline;
 pub mod file;
 pub mod fuzz;
 pub mod golden;
 pub mod inspect;
 pub mod probe;
 pub mod recorder;
+pub mod servers;
+pub mod simulated_room;
 pub mod small_disk;
 pub mod sparse;
 pub mod capture;

@@ -20,6 +20,21 @@ pub fn ffprobe(path: &Path) -> anyhow::Result<Value> {
     serde_json::from_slice(&output.stdout).context("ffprobe did not print JSON")
 }
 
+/// Width and height of the last picture that ffprobe decodes.
+///
+/// # Errors
+/// ffprobe is missing, or refuses the file.
+pub fn last_picture(path: &Path) -> anyhow::Result<(u32, u32)> {
+    let output = run(Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-show_frames"])
+        .args(["-show_entries", "frame=width,height", "-of", "csv=p=0"])
+        .arg(path))?;
+    let text = String::from_utf8(output.stdout)?;
+    let last = text.lines().rev().find_map(|line| line.split_once(','));
+    let (width, height) = last.context("ffprobe shows no picture")?;
+    Ok((width.parse()?, height.trim_end_matches(',').parse()?))
+}
+
 /// Decodes every frame with ffmpeg, which stops at the first error, and counts them.
 ///
 /// # Errors

@@ -1,141 +1,249 @@
-//! `trackmill` as a process of its own, recording from a simulated room.
+//! The binary under test as a child process, driven and judged from outside as its users do.
 
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Command as Program, Stdio};
+use std::sync::OnceLock;
 
-use anyhow::{Context, ensure};
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
-use trackmill_room::media::Media;
-use trackmill_room::publisher::{History, Source, TrackSpec};
-use trackmill_room::room::SimulatedRoom;
-use trackmill_room::simulation::Config;
+use anyhow::{Context as _, ensure};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+use trackmill_room::signal::Server;
 
-/// The room's name.
-pub const ROOM: &str = "room";
-/// Who publishes there, and the file that `--output {publisher_identity}` makes of it.
-pub const FILES: [&str; 3] = ["alice.ogg", "bob.webm", "carol.mp4"];
+use crate::{deadline, probe};
 
-/// A simulated server with Opus, VP8 and H.264 in one room, which play on and on.
-///
-/// # Errors
-/// Sockets or test media cannot be had.
-pub async fn room() -> anyhow::Result<SimulatedRoom> {
-    let room = SimulatedRoom::start(Config::default()).await?;
-    for (identity, file, source) in [
-        ("alice", "opus.ogg", Source::Microphone),
-        ("bob", "vp8.ivf", Source::Camera),
-        ("carol", "h264.h264", Source::ScreenShare),
-    ] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/media");
-        let track = TrackSpec {
-            name: file.to_owned(),
-            source,
-            media: Media::open(path.join(file))?,
-            speed: 1.0,
-            history: History::Count,
-        };
-        room.publish(ROOM, identity, track).await?;
-    }
-    Ok(room)
-}
-
-/// A running `trackmill record`.
+/// A running `trackmill record`, which writes into a folder of its own. Killed when dropped.
 #[derive(Debug)]
 pub struct Recorder {
-    child: Child,
+    process: Child,
+    stderr: Lines<BufReader<ChildStderr>>,
+    said: Vec<String>,
+    folder: TempDir,
 }
 
-/// How a recorder ended.
+/// What a recorder left behind.
 #[derive(Debug)]
-pub struct End {
-    /// Its exit code, or what killed it.
-    pub status: ExitStatus,
-    /// What it said.
+pub struct Recorded {
+    /// The exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
     pub stderr: String,
+    folder: TempDir,
 }
 
 impl Recorder {
-    /// Starts to record every track of the room into `folder`.
+    /// Starts to record `room` with the server's own keys.
     ///
     /// # Errors
-    /// The program is not built, or cannot be started.
-    pub fn start(room: &SimulatedRoom, folder: &Path) -> anyhow::Result<Self> {
-        let child = Command::new(program()?)
-            .args(["record", "--all", "--room", ROOM, "--url", room.url()])
-            .arg("--output")
-            .arg(folder.join("{publisher_identity}"))
-            .env("LIVEKIT_API_KEY", room.api_key())
-            .env("LIVEKIT_API_SECRET", room.api_secret())
+    /// The binary cannot be built or run.
+    pub fn record(server: &Server, room: &str, options: &[&str]) -> anyhow::Result<Self> {
+        let Server {
+            url,
+            api_key,
+            api_secret,
+        } = server;
+        let access = [
+            "--url",
+            url,
+            "--api-key",
+            api_key,
+            "--api-secret",
+            api_secret,
+        ];
+        let arguments = [&access, ["--room", room].as_slice(), options].concat();
+        Self::start(&arguments)
+    }
+
+    /// Starts `trackmill record` with these arguments; the output is a name in the folder unless
+    /// they say otherwise.
+    ///
+    /// # Errors
+    /// The binary cannot be built or run.
+    pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+        let folder = TempDir::new()?;
+        let mut process = Command::new(binary()?)
+            .args(["record", "--output", NAME])
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        Ok(Self { child })
+        let stderr = process.stderr.take().context("a pipe")?;
+        Ok(Self {
+            process,
+            stderr: BufReader::new(stderr).lines(),
+            said: Vec::new(),
+            folder,
+        })
     }
 
-    /// Ends it at once, as `kill -9` does.
+    /// Waits until it says a line with `text` in it on standard error.
     ///
     /// # Errors
-    /// It has ended already.
-    pub async fn kill(mut self) -> anyhow::Result<()> {
-        ensure!(self.child.try_wait()?.is_none(), "it ended by itself");
-        self.child.start_kill()?;
-        self.child.wait().await?;
+    /// It ended before.
+    pub async fn says(&mut self, text: &str) -> anyhow::Result<()> {
+        let search = async {
+            loop {
+                let line = self.stderr.next_line().await?;
+                let line = line.with_context(|| format!("no {text:?} in {:#?}", self.said))?;
+                let is_it = line.contains(text);
+                self.said.push(line);
+                if is_it {
+                    return Ok(());
+                }
+            }
+        };
+        deadline::until(format_args!("trackmill says {text:?}"), search).await
+    }
+
+    /// Waits until media has reached this many files.
+    pub async fn writes(&self, files: usize) {
+        let folder = self.folder.path();
+        deadline::found(format_args!("media in {files} files"), async || {
+            let written = list(folder).ok()?.into_iter();
+            let has_media = |path: &PathBuf| path.metadata().is_ok_and(|file| file.len() > HEADERS);
+            (written.filter(has_media).count() >= files).then_some(())
+        })
+        .await;
+    }
+
+    /// Sends signals such as `INT` in this order, so that they arrive together.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&self, names: &[&str]) -> anyhow::Result<()> {
+        let id = self.process.id().context("it has ended")?.to_string();
+        // What comes while a process is stopped waits until it goes on.
+        for name in ["STOP"].iter().chain(names).chain(&["CONT"]) {
+            probe::run(Program::new("kill").args(["-s", name, &id]))?;
+        }
         Ok(())
     }
 
-    /// Waits until it ends by itself.
+    /// Interrupts it as Ctrl-C does, and waits until it has finished its files.
     ///
     /// # Errors
-    /// It takes longer than `limit`.
-    pub async fn end(mut self, limit: Duration) -> anyhow::Result<End> {
-        let mut stderr = String::new();
-        let mut pipe = self.child.stderr.take().context("it is piped")?;
-        let status = timeout(limit, async {
-            pipe.read_to_string(&mut stderr).await?;
-            self.child.wait().await
-        });
-        let status = match status.await {
-            Ok(status) => status?,
-            Err(_) => anyhow::bail!("it did not end within {limit:?}; it said: {stderr}"),
+    /// It has ended already.
+    pub async fn stop(self) -> anyhow::Result<Recorded> {
+        self.signal(&["INT"])?;
+        self.end().await
+    }
+
+    /// Ends it at once, as `kill -9` and the kernel's out-of-memory killer do; what was written lies
+    /// in the folder.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub async fn kill(mut self) -> anyhow::Result<TempDir> {
+        let ended = self.process.try_wait()?;
+        ensure!(ended.is_none(), "it ended by itself: {ended:?}");
+        self.process.kill().await?;
+        Ok(self.folder)
+    }
+
+    /// Waits until it ends.
+    ///
+    /// # Errors
+    /// What it prints is not text.
+    pub async fn end(mut self) -> anyhow::Result<Recorded> {
+        let mut stdout = String::new();
+        let mut output = self.process.stdout.take().context("a pipe")?;
+        let said = &mut self.said;
+        let process = &mut self.process;
+        let lines = &mut self.stderr;
+        let end = async {
+            let listen = async {
+                while let Some(line) = lines.next_line().await? {
+                    said.push(line);
+                }
+                std::io::Result::Ok(())
+            };
+            tokio::try_join!(listen, output.read_to_string(&mut stdout))?;
+            process.wait().await
         };
-        Ok(End { status, stderr })
+        let status = deadline::until("trackmill ends", end).await?;
+        Ok(Recorded {
+            code: status.code(),
+            stdout,
+            stderr: self.said.join("\n"),
+            folder: self.folder,
+        })
+    }
+}
+
+impl Recorded {
+    /// Its files, in the order of their names, if all went well.
+    ///
+    /// # Errors
+    /// It failed.
+    pub fn complete(&self) -> anyhow::Result<Vec<PathBuf>> {
+        let stderr = &self.stderr;
+        ensure!(self.code == Some(0), "exit code {:?}: {stderr}", self.code);
+        Ok(list(self.folder.path())?)
+    }
+
+    /// Its only file.
+    ///
+    /// # Errors
+    /// It failed, or there is another number of files.
+    pub fn only_file(&self) -> anyhow::Result<PathBuf> {
+        let mut files = self.complete()?;
+        ensure!(files.len() == 1, "{files:?}: {}", self.stderr);
+        files.pop().context("there is one")
+    }
+
+    /// Where it was to write.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 }
 
 /// Makes whole what lies in `folder` by `trackmill recover`; what it printed.
 ///
 /// # Errors
-/// It fails.
+/// Something cannot be recovered.
 pub fn recover(folder: &Path) -> anyhow::Result<String> {
-    let mut command = std::process::Command::new(program()?);
-    let output = crate::probe::run(command.arg("recover").arg(folder))?;
+    let output = probe::run(Program::new(binary()?).arg("recover").arg(folder))?;
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Waits for files to be there.
-///
-/// # Errors
-/// They are not there in time.
-pub async fn appear(paths: &[PathBuf]) -> anyhow::Result<()> {
-    let there = async {
-        while !paths.iter().all(|path| path.exists()) {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let limit = Duration::from_secs(30);
-    let waited = timeout(limit, there).await;
-    waited.with_context(|| format!("not all there after {limit:?}: {paths:?}"))
+/// Builds the binary once, as `cargo build` would, and tells where it is.
+fn binary() -> anyhow::Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+    let path = built.as_deref();
+    path.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-/// The binary beside the tests' own.
-fn program() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    let found = this.ancestors().skip(1).take(2).find_map(|folder| {
-        let program = folder.join("trackmill");
-        program.is_file().then_some(program)
-    });
-    found.context("trackmill is not built: `cargo build --workspace` does it")
+fn build() -> anyhow::Result<PathBuf> {
+    // The whole workspace, so that dependencies have the features of `make test`.
+    let binary = ["build", "--locked", "--workspace", "--bin", "trackmill"];
+    let mut cargo = Program::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args(binary);
+    // target/PROFILE/deps/real-0123456789abcdef
+    let test = std::env::current_exe()?;
+    let profile = test.ancestors().nth(2).context("a target directory")?;
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    probe::run(&mut cargo)?;
+    Ok(profile.join("trackmill"))
 }
+
+/// The media files of a folder, spool files included.
+fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?;
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_none_or(|extension| extension != "json"));
+    paths.sort();
+    Ok(paths)
+}
+
+const NAME: &str = "{publisher_identity}-{track_source}-{track_id}";
+/// More than any container has before its first media.
+const HEADERS: u64 = 2_000;

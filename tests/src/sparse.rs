@@ -9,20 +9,48 @@ use trackmill::mux::recovery::Source;
 use trackmill::mux::{Muxer, Output};
 
 /// A file of which the interesting parts are kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sparse {
     pieces: BTreeMap<u64, Bytes>,
     len: u64,
+    max_whole: usize,
+    kept: usize,
+}
+
+impl Default for Sparse {
+    fn default() -> Self {
+        Self::keeping(1 << 20, 1 << 10)
+    }
 }
 
 impl Sparse {
+    /// A file that keeps runs of up to `max_whole` bytes, and `ends` at each end of a longer one.
+    pub const fn keeping(max_whole: usize, ends: usize) -> Self {
+        Self {
+            pieces: BTreeMap::new(),
+            len: 0,
+            max_whole,
+            kept: ends,
+        }
+    }
+
+    /// Keeps all that is written from here on, such as an index.
+    pub const fn keep_everything(&mut self) {
+        self.max_whole = usize::MAX;
+    }
+
     /// Carries out all that the muxer has ready.
     pub fn drain(&mut self, muxer: &mut dyn Muxer) {
         while let Some(output) = muxer.poll_output() {
-            match output {
-                Output::Append(bytes) => self.append(bytes),
-                Output::PatchHead(bytes) => self.patch(&bytes),
-            }
+            self.apply(output);
+        }
+    }
+
+    /// Carries out one output.
+    pub fn apply(&mut self, output: Output) {
+        match output {
+            Output::Append(bytes) => self.append(bytes),
+            Output::PatchHead(bytes) => self.patch(&bytes),
         }
     }
 
@@ -36,14 +64,15 @@ impl Sparse {
 
     fn append(&mut self, bytes: Bytes) {
         let len = bytes.len();
-        if len <= MAX_WHOLE {
+        if len <= self.max_whole {
             self.pieces.insert(self.len, bytes);
         } else {
             // Copies, because a slice would keep all of it in memory.
-            let head = Bytes::copy_from_slice(bytes.split_at(KEPT).0);
-            let tail = Bytes::copy_from_slice(bytes.split_at(len - KEPT).1);
+            let head = Bytes::copy_from_slice(bytes.split_at(self.kept).0);
+            let tail = Bytes::copy_from_slice(bytes.split_at(len - self.kept).1);
             self.pieces.insert(self.len, head);
-            self.pieces.insert(self.len + (len - KEPT) as u64, tail);
+            self.pieces
+                .insert(self.len + (len - self.kept) as u64, tail);
         }
         self.len += len as u64;
     }
@@ -110,8 +139,3 @@ impl Seek for Reader<'_> {
         Ok(self.offset)
     }
 }
-
-/// Runs up to this length are kept whole.
-const MAX_WHOLE: usize = 1 << 20;
-/// What is kept of each end of a longer one.
-const KEPT: usize = 1 << 10;

@@ -12,3 +12,4 @@ mod wav;
 mod webm;
 mod depacketize;
 mod encoders;
+mod pipeline;

@@ -114,3 +114,110 @@ impl Consumer for Recorder {
 const QUEUE: usize = 32;
 /// How long to wait before a full channel is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::clock;
+    use crate::media::{Codec, MediaTime, SeqNo, Ssrc, TrackKind};
+    use crate::pipeline::{Settings, Source};
+
+    #[test]
+    fn what_a_full_channel_does_not_take_waits_in_the_pipeline() {
+        let mut track = Track::new();
+
+        track.hear_seconds(2 * QUEUE);
+        assert!(track.recorder.pipeline.has_output());
+        let retry_at = track.recorder.poll_timeout().unwrap();
+        let taken = track.take();
+        track.recorder.handle_timeout(retry_at);
+
+        // The place of the last delivery is never taken by another.
+        assert_eq!(taken, QUEUE - 1);
+        assert_eq!(track.take(), QUEUE - 1);
+    }
+
+    #[test]
+    fn the_last_delivery_has_a_place_also_when_the_channel_is_full() {
+        let mut track = Track::new();
+        track.hear_seconds(2 * QUEUE);
+
+        track.recorder.notice(Notice::Ended, track.now);
+
+        track.take();
+        let Some(Delivery::Last(rest)) = track.last.take() else {
+            panic!("the last delivery is there");
+        };
+        assert!(
+            matches!(rest.last(), Some(Output::End(summary)) if summary.units.written == 50 * 2 * QUEUE as u64)
+        );
+    }
+
+    #[test]
+    fn nothing_piles_up_behind_a_sink_that_has_failed() {
+        let mut track = Track::new();
+        track.deliveries.close();
+
+        track.hear_seconds(2 * QUEUE);
+
+        assert!(!track.recorder.pipeline.has_output());
+    }
+
+    struct Track {
+        recorder: Recorder,
+        deliveries: mpsc::Receiver<Delivery>,
+        last: Option<Delivery>,
+        now: Instant,
+        packets: u64,
+    }
+
+    impl Track {
+        fn new() -> Self {
+            let source = Source {
+                kind: TrackKind::Audio,
+                room: "room".into(),
+                participant: "alice".into(),
+                track: "TR_1".into(),
+            };
+            let pipeline = Pipeline::new(source, Settings::default(), clock::wall_clock());
+            let (recorder, deliveries) = Recorder::new(pipeline);
+            Self {
+                recorder,
+                deliveries,
+                last: None,
+                now: clock::now(),
+                packets: 0,
+            }
+        }
+
+        fn hear_seconds(&mut self, seconds: usize) {
+            for _ in 0..50 * seconds {
+                self.recorder.packet(RtpPacket {
+                    ssrc: Ssrc(1),
+                    sequence_number: SeqNo(self.packets),
+                    timestamp: MediaTime(self.packets * 960),
+                    codec: Codec::Opus,
+                    marker: false,
+                    arrival: self.now,
+                    payload: Bytes::from_static(&[0xf8, 1, 2, 3]),
+                });
+                self.packets += 1;
+                self.now += Duration::from_millis(20);
+            }
+        }
+
+        /// Takes what was delivered and counts it, but for the last delivery.
+        fn take(&mut self) -> usize {
+            let mut count = 0;
+            while let Ok(delivery) = self.deliveries.try_recv() {
+                match delivery {
+                    Delivery::Next(_) => count += 1,
+                    last @ Delivery::Last(_) => self.last = Some(last),
+                }
+            }
+            count
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
+mod file;
 mod gate;
 mod progress;
 mod segment;
@@ -34,7 +35,7 @@ pub struct Pipeline {
     wall: WallClock,
     jitter_buffer: JitterBuffer,
     segment: Option<Segment>,
-    muted_since: Option<Instant>,
+    is_muted: bool,
     /// Since when the track is gone, perhaps for good.
     interrupted_since: Option<Instant>,
     outputs: Outputs,
@@ -135,7 +136,7 @@ impl Pipeline {
             settings,
             wall,
             segment: None,
-            muted_since: None,
+            is_muted: false,
             interrupted_since: None,
             outputs: Outputs::default(),
             progress: Arc::default(),
@@ -168,15 +169,20 @@ impl Pipeline {
 
     /// The publisher muted the track.
     pub fn mute(&mut self, now: Instant) {
-        self.muted_since.get_or_insert(now);
         self.progress.set_muted(true);
+        if !std::mem::replace(&mut self.is_muted, true)
+            && let Some(segment) = &mut self.segment
+        {
+            segment.mute(now);
+        }
     }
 
     /// The publisher unmuted the track.
     pub fn unmute(&mut self, now: Instant) {
         self.progress.set_muted(false);
-        if let (Some(since), Some(segment)) = (self.muted_since.take(), &mut self.segment) {
-            segment.muted(since, now);
+        self.is_muted = false;
+        if let Some(segment) = &mut self.segment {
+            segment.unmute(now);
         }
     }
 
@@ -280,10 +286,8 @@ impl Pipeline {
     fn end_segment(&mut self, now: Instant) {
         let now = self.interrupted_since.unwrap_or(now);
         if let Some(mut segment) = self.segment.take() {
-            if let Some(since) = self.muted_since {
-                segment.muted(since, now);
-            }
-            let end = segment.end(now, self.muted_since.is_some());
+            segment.unmute(now);
+            let end = segment.end(now, self.is_muted);
             segment.finish(end, &mut self.outputs);
             self.progress.set(&segment);
         }

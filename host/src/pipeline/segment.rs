@@ -1,12 +1,13 @@
 use std::time::{Duration, Instant};
 
+use super::file::File;
 use super::gate::{Gate, Verdict};
 use super::summary::{Cause, Gap, Seam, SeamReason, Size, Span, Summary};
 use super::{FLUSH_AFTER, Output, Outputs, Settings, Source, Start};
-use crate::bitstream::{self, opus::Toc};
+use crate::bitstream;
 use crate::depacketize::{self, Depacketizer};
 use crate::media::{AccessUnit, Codec, Integrity, Pts, TrackKind};
-use crate::mux::{self, Muxer};
+use crate::mux;
 use crate::rtp::jitter_buffer::Arrival;
 use crate::rtp::timeline::{Discontinuity, Placement, Timeline, WallClock};
 use crate::rtp::{RtpPacket, injected};
@@ -25,22 +26,10 @@ pub(super) struct Segment {
     /// Packets missing before the next one, until it is known whose they were.
     hole: u64,
     last_was_injected: bool,
+    /// Where it was muted on the timeline; when it is unmuted, packets may have come already.
+    muted_from: Option<Pts>,
     /// The last unit may be dropped for good without a packet of its own missing.
     last_arrival: Option<Instant>,
-}
-
-/// The file of a segment, from its first access unit on.
-#[derive(Debug)]
-struct File {
-    muxer: Box<dyn Muxer>,
-    /// Where the file begins on the timeline.
-    origin: Pts,
-    /// Where the last unit is, from `origin`.
-    last: Pts,
-    /// Where it ends, for all that is known.
-    end: Pts,
-    size: Option<(u32, u32)>,
-    flush_at: Option<Instant>,
 }
 
 impl Segment {
@@ -57,6 +46,7 @@ impl Segment {
             file: None,
             hole: 0,
             last_was_injected: false,
+            muted_from: None,
             last_arrival: None,
         }
     }
@@ -68,6 +58,8 @@ impl Segment {
         self.settle_hole(is_injected, packet.arrival);
         if is_injected {
             self.summary.injected += 1;
+            // The SFU may have closed a picture of which it never sends the rest.
+            self.depacketizer.lost();
             return;
         }
         self.last_arrival = Some(packet.arrival);
@@ -93,11 +85,19 @@ impl Segment {
         }
     }
 
-    /// The publisher had the track muted from `since` to `until`.
-    pub(super) fn muted(&mut self, since: Instant, until: Instant) {
-        let (Some(from), Some(to)) = (self.pts_in_file(since), self.pts_in_file(until)) else {
+    /// The publisher muted the track.
+    pub(super) fn mute(&mut self, now: Instant) {
+        self.muted_from = self.timeline.pts_at(now);
+    }
+
+    /// The publisher unmuted the track, or it ends.
+    pub(super) fn unmute(&mut self, now: Instant) {
+        let from = self.muted_from.take();
+        let (Some(from), Some(to), Some(file)) = (from, self.timeline.pts_at(now), &self.file)
+        else {
             return;
         };
+        let (from, to) = (file.place(from), file.place(to.max(from)));
         self.summary.mutes.push(Span { from, to });
     }
 
@@ -126,9 +126,7 @@ impl Segment {
         if let Some(file) = &mut self.file
             && file.flush_at.is_some_and(|at| at <= now)
         {
-            file.flush_at = None;
-            file.muxer.flush();
-            file.hand_out(outputs);
+            file.flush(outputs);
         }
     }
 
@@ -151,18 +149,16 @@ impl Segment {
             self.write_units(now, outputs);
         }
         let Some(file) = &mut self.file else { return };
-        file.end = file.end.max(end);
-        file.muxer.finish(end);
-        file.hand_out(outputs);
-        self.summary.started_at = self.timeline.anchor(file.origin);
+        file.finish(self.codec, end, outputs);
+        self.summary.started_at = self.timeline.anchor(file.origin());
         self.summary.drift_ppm = self.timeline.drift_ppm();
-        self.summary.duration = file.end.duration(self.codec.clock_rate());
+        self.summary.duration = file.end().duration(self.codec.clock_rate());
         outputs.push(Output::End(Box::new(self.summary.clone())));
     }
 
     /// How long the file plays so far.
     pub(super) fn duration(&self) -> Duration {
-        let end = self.file.as_ref().map_or(Pts(0), |file| file.end);
+        let end = self.file.as_ref().map_or(Pts(0), File::end);
         end.duration(self.codec.clock_rate())
     }
 
@@ -189,7 +185,7 @@ impl Segment {
 
     fn note_gap(&mut self, packets: u64, cause: Cause) {
         if let Some(file) = &self.file {
-            let at = file.last;
+            let at = file.last();
             self.summary.gaps.push(Gap { at, packets, cause });
         }
     }
@@ -207,6 +203,7 @@ impl Segment {
     }
 
     fn write_units(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.count_skipped(now);
         while let Some(unit) = self.depacketizer.pull() {
             let is_damaged = unit.integrity == Integrity::Damaged;
             if is_damaged && self.codec.kind() == TrackKind::Video {
@@ -220,34 +217,48 @@ impl Segment {
         }
     }
 
+    /// Pictures of which nothing came out may be referred to by those that follow.
+    fn count_skipped(&mut self, now: Instant) {
+        let skipped = self.depacketizer.take_skipped();
+        self.summary.units.skipped += u64::from(skipped);
+        if skipped > 0 && self.codec.kind() == TrackKind::Video {
+            self.gate.damage(now);
+        }
+    }
+
     fn write(&mut self, mut unit: AccessUnit, now: Instant, outputs: &mut Outputs) {
         if outputs.bytes > self.settings.max_pending {
             return self.refuse_for_sink(now);
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => {
-                let Some(start) = start(
-                    &self.timeline,
-                    &self.source,
-                    &self.settings,
-                    &unit,
-                    self.codec,
-                ) else {
-                    return;
-                };
-                none.insert(File::begin(start, unit.pts, outputs))
-            }
-        };
+        if self.file.is_none() {
+            self.file = self.begin(unit.pts);
+        }
+        let Some(file) = &mut self.file else { return };
         unit.pts = file.place(unit.pts);
-        if file.muxer.write(&unit).is_err() {
+        if file.write(self.codec, &unit).is_err() {
             self.summary.units.refused += 1;
             return;
         }
-        file.advance(self.codec, &unit);
         file.flush_at = Some(now + FLUSH_AFTER);
         file.hand_out(outputs);
         self.count(&unit);
+    }
+
+    /// A file whose first unit is at `origin`; `None` without a packet on the timeline.
+    fn begin(&self, origin: Pts) -> Option<File> {
+        let metadata = mux::Metadata {
+            codec: self.codec,
+            room: self.source.room.clone(),
+            participant: self.source.participant.clone(),
+            track: self.source.track.clone(),
+            started_at: self.timeline.anchor(origin)?.ntp,
+        };
+        let container = self.settings.container(self.codec);
+        let start = Start {
+            container,
+            metadata,
+        };
+        Some(File::new(start, origin))
     }
 
     /// The sink cannot follow: what is dropped is counted, and pictures go on with a keyframe.
@@ -282,64 +293,4 @@ impl Segment {
         let file = self.file.as_ref()?;
         Some(file.place(self.timeline.pts_at(at)?))
     }
-}
-
-impl File {
-    fn begin(start: Start, origin: Pts, outputs: &mut Outputs) -> Self {
-        let muxer = mux::for_codec(start.container, start.metadata.clone());
-        outputs.push(Output::Start(start));
-        Self {
-            muxer,
-            origin,
-            last: Pts(0),
-            end: Pts(0),
-            size: None,
-            flush_at: None,
-        }
-    }
-
-    /// From the timeline to the file.
-    fn place(&self, pts: Pts) -> Pts {
-        Pts(u64::try_from(pts.since(self.origin)).unwrap_or(0))
-    }
-
-    /// Video lasts as long as the picture before did, until the next one says.
-    fn advance(&mut self, codec: Codec, unit: &AccessUnit) {
-        let before = unit.pts.since(self.last);
-        let ticks = match codec {
-            Codec::Opus => Toc::parse(&unit.data).map_or(0, |toc| toc.duration().into()),
-            Codec::Pcmu | Codec::Pcma => unit.data.len() as u64,
-            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => {
-                u64::try_from(before).unwrap_or(0)
-            }
-        };
-        self.last = unit.pts;
-        self.end = unit.pts.plus(ticks).max(self.end);
-    }
-
-    fn hand_out(&mut self, outputs: &mut Outputs) {
-        while let Some(output) = self.muxer.poll_output() {
-            outputs.push(Output::Bytes(output));
-        }
-    }
-}
-
-/// What a file that begins with `unit` says about itself; `None` without a packet on the timeline.
-fn start(
-    timeline: &Timeline,
-    source: &Source,
-    settings: &Settings,
-    unit: &AccessUnit,
-    codec: Codec,
-) -> Option<Start> {
-    Some(Start {
-        container: settings.container(codec),
-        metadata: mux::Metadata {
-            codec,
-            room: source.room.clone(),
-            participant: source.participant.clone(),
-            track: source.track.clone(),
-            started_at: timeline.anchor(unit.pts)?.ntp,
-        },
-    })
 }

@@ -60,6 +60,8 @@ pub struct Units {
     pub sink_full: u64,
     /// Left out because the container cannot hold them.
     pub refused: u64,
+    /// Of which packets came, but not enough to make anything of them.
+    pub skipped: u64,
 }
 
 /// A list of which the first entries are kept and all are counted.

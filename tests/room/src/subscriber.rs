@@ -45,6 +45,7 @@ pub struct Notices {
 #[derive(Debug)]
 pub struct Subscriber {
     transport: Transport,
+    protocol: Protocol,
     local: SocketAddr,
     /// Which track an SSRC carries; SSRCs of earlier offers stay known.
     tracks: BTreeMap<u32, TrackSid>,
@@ -61,18 +62,31 @@ impl Subscriber {
     /// Creates a subscriber that receives on the UDP address `local`.
     #[must_use]
     pub fn new(local: SocketAddr, now: Instant) -> Self {
-        let config = RtcConfig::new()
-            .set_rtp_mode(true)
-            .set_crypto_provider(provider());
+        Self::over(Transport::new(config(), local, now), Protocol::Udp, local)
+    }
+
+    /// Creates a subscriber that has called the server's passive candidate from `local`.
+    #[must_use]
+    pub fn over_tcp(local: SocketAddr, now: Instant) -> Self {
+        let transport = Transport::new_active_tcp(config(), local, now);
+        Self::over(transport, Protocol::Tcp, local)
+    }
+
+    const fn over(transport: Transport, protocol: Protocol, local: SocketAddr) -> Self {
         Self {
-            transport: Transport::new(register(config), local, now),
+            transport,
+            protocol,
             local,
             tracks: BTreeMap::new(),
             current: Vec::new(),
             early: Vec::new(),
             has_offer: false,
             received: BTreeMap::new(),
-            notices: Notices::default(),
+            notices: Notices {
+                is_connected: false,
+                channels: Vec::new(),
+                sender_reports: 0,
+            },
             outputs: VecDeque::new(),
         }
     }
@@ -113,10 +127,10 @@ impl Subscriber {
         Ok(answer.to_sdp_string())
     }
 
-    /// Adds a candidate of the server; ICE-TCP is left alone.
+    /// Adds a candidate of the server; those of the other protocol are left alone.
     pub fn add_remote_candidate(&mut self, candidate: &str) {
         match Candidate::from_sdp_string(candidate) {
-            Ok(candidate) if candidate.proto() != Protocol::Udp => {}
+            Ok(candidate) if candidate.proto() != self.protocol => {}
             Ok(candidate) if self.has_offer => {
                 self.transport.rtc().add_remote_candidate(candidate);
             }
@@ -206,6 +220,11 @@ impl Subscriber {
         let packets = self.received.entry(sid.clone()).or_default();
         packets.insert((ssrc, *packet.seq_no), received);
     }
+}
+
+fn config() -> RtcConfig {
+    let config = RtcConfig::new().set_rtp_mode(true);
+    register(config.set_crypto_provider(provider()))
 }
 
 /// Finds the first SSRC and the track of every m-line that carries one.

@@ -106,15 +106,15 @@ async fn stop(recorder: Child) -> anyhow::Result<Vec<Value>> {
 #[expect(clippy::print_stdout, reason = "the demonstration is what it prints")]
 fn print_table(manifests: &[Value]) {
     println!(
-        "\n{:<44} {:<6} {:>9} {:>10}  {}",
-        "file", "codec", "length", "bytes", "ended because"
+        "\n{:<54} {:<6} {:>9} {:>10}  ended because",
+        "file", "codec", "length", "bytes"
     );
     for manifest in manifests {
         let text = |key: &str| manifest[key].as_str().unwrap_or("?").to_owned();
         let seconds = manifest["duration_ns"].as_f64().unwrap_or(0.0) / 1e9;
         let file = format!("demo-output/{}", text("file"));
         let (codec, bytes, reason) = (text("codec"), &manifest["bytes"], text("reason"));
-        println!("{file:<44} {codec:<6} {seconds:>7.2} s {bytes:>10}  {reason}");
+        println!("{file:<54} {codec:<6} {seconds:>7.2} s {bytes:>10}  {reason}");
     }
     println!("\nPlay one with `ffplay FILE`, `mpv FILE`, or by dragging it into a browser.");
     println!("Beside each lies its manifest, FILE.json: mutes, gaps, sizes, how it ended.");

@@ -18,6 +18,8 @@ pub(super) struct Results {
     files: usize,
     failures: usize,
     manifests: Vec<String>,
+    /// The errors that were printed: several recordings may end for the same reason.
+    told: Vec<String>,
 }
 
 impl Results {
@@ -28,13 +30,18 @@ impl Results {
             files: 0,
             failures: 0,
             manifests: Vec::new(),
+            told: Vec::new(),
         }
     }
 
     /// Something broke that a user has to know whatever he wants to see.
     pub(super) fn fail(&mut self, error: impl Into<anyhow::Error>) {
         self.failures += 1;
-        print_error(&error.into());
+        let text = format!("{:#}", error.into());
+        if !self.told.contains(&text) {
+            print_error(&text);
+            self.told.push(text);
+        }
     }
 
     /// How and why a recording ends.
@@ -111,6 +118,6 @@ impl Results {
     clippy::print_stderr,
     reason = "errors go to whoever started the command"
 )]
-fn print_error(error: &anyhow::Error) {
-    eprintln!("error: {error:#}");
+fn print_error(text: &str) {
+    eprintln!("error: {text}");
 }

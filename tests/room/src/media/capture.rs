@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Codec, Media, MediaError, MediaPacket};
+use super::{Codec, Media, MediaError, MediaPacket, keyframe};
 
 impl Media {
     /// Reads a capture: arrival time in ns (u64 LE), length (u16 LE), packet; repeated.
@@ -26,7 +26,7 @@ impl Media {
         }
         let first = records.first().map_or(0, |record| record.sequence_number);
         records.sort_by_key(|record| distance(first, record.sequence_number));
-        Self::new(codec, packets(&records), end(&records))
+        Self::new(codec, packets(codec, &records), end(&records))
     }
 }
 
@@ -56,7 +56,7 @@ impl Record {
     }
 }
 
-fn packets(records: &[Record]) -> Vec<MediaPacket> {
+fn packets(codec: Codec, records: &[Record]) -> Vec<MediaPacket> {
     let base = records.first().map_or(0, |record| record.timestamp);
     let mut at = Duration::ZERO;
     records
@@ -68,7 +68,7 @@ fn packets(records: &[Record]) -> Vec<MediaPacket> {
                 payload: record.payload.clone(),
                 timestamp: record.timestamp.wrapping_sub(base),
                 marker: record.marker,
-                starts_keyframe: false,
+                starts_keyframe: keyframe::begins(codec, &record.payload),
                 at,
             }
         })

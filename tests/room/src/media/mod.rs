@@ -3,6 +3,7 @@
 mod annex_b;
 mod capture;
 mod ivf;
+mod keyframe;
 mod ogg;
 mod player;
 

@@ -9,7 +9,7 @@ use str0m::channel::{ChannelConfig, Reliability};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::Protocol;
 use str0m::rtp::{RtpWrite, SeqNo};
-use str0m::{Candidate, Event, RtcConfig};
+use str0m::{Candidate, Event, IceConnectionState, RtcConfig};
 
 use super::{PublishError, SentPacket};
 use crate::media::{Codec, MediaPacket};
@@ -22,7 +22,16 @@ pub(crate) struct Peer {
     local: SocketAddr,
     pending: Option<SdpPendingOffer>,
     senders: BTreeMap<String, Sender>,
-    connected: bool,
+    link: Link,
+}
+
+/// Whether packets reach the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Connecting,
+    Up,
+    Lost,
+    Closed,
 }
 
 /// The outgoing stream of one track.
@@ -48,7 +57,7 @@ impl Peer {
             local,
             pending: None,
             senders: BTreeMap::new(),
-            connected: false,
+            link: Link::Connecting,
         }
     }
 
@@ -180,17 +189,33 @@ impl Peer {
     }
 
     /// Tells whether packets reach the server.
-    pub(crate) const fn is_connected(&self) -> bool {
-        self.connected
+    pub(crate) fn is_connected(&self) -> bool {
+        self.link == Link::Up
     }
 
     fn notice(&mut self) {
         while let Some(event) = self.transport.poll_event() {
             match event {
-                Event::Connected => self.connected = true,
-                Event::IceConnectionStateChange(state) => tracing::debug!(?state, "ICE"),
+                Event::Connected => self.link = Link::Up,
+                Event::Closed => {
+                    tracing::warn!("The server closed the connection.");
+                    self.link = Link::Closed;
+                }
+                Event::IceConnectionStateChange(state) => self.notice_ice(state),
                 _ => {}
             }
+        }
+    }
+
+    /// What is written while nobody can be reached piles up in the engine, so nothing is.
+    fn notice_ice(&mut self, state: IceConnectionState) {
+        match (self.link, state.is_disconnected()) {
+            (Link::Up, true) => {
+                tracing::warn!("The server is out of reach.");
+                self.link = Link::Lost;
+            }
+            (Link::Lost, false) if state.is_connected() => self.link = Link::Up,
+            _ => tracing::debug!(?state, "ICE"),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use str0m::error::IceError;
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -29,17 +30,23 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    /// Creates an engine that receives on `local`.
+    /// Creates an engine that receives on the UDP address `local`.
     pub(crate) fn new(config: RtcConfig, local: SocketAddr, now: Instant) -> Self {
-        let mut rtc = Box::new(config.build(now));
-        match Candidate::host(local, Protocol::Udp) {
-            Ok(candidate) => {
-                rtc.add_local_candidate(candidate);
-            }
-            Err(error) => tracing::error!(%error, %local, "Not an address for ICE."),
-        }
+        let mut transport = Self::without_candidates(config, now);
+        transport.add_candidate(Candidate::host(local, Protocol::Udp));
+        transport
+    }
+
+    /// Creates an engine that has called the server from the TCP address `local`.
+    pub(crate) fn new_active_tcp(config: RtcConfig, local: SocketAddr, now: Instant) -> Self {
+        let mut transport = Self::without_candidates(config, now);
+        transport.add_candidate(tcp_candidate(local, TcpType::Active));
+        transport
+    }
+
+    fn without_candidates(config: RtcConfig, now: Instant) -> Self {
         Self {
-            rtc,
+            rtc: Box::new(config.build(now)),
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
             deadline: now,
@@ -48,16 +55,15 @@ impl Transport {
 
     /// Also waits for calls by ICE-TCP on `address`.
     pub(crate) fn add_passive_tcp(&mut self, address: SocketAddr) {
-        let candidate = Candidate::builder()
-            .tcp()
-            .host(address)
-            .tcptype(TcpType::Passive)
-            .build();
+        self.add_candidate(tcp_candidate(address, TcpType::Passive));
+    }
+
+    fn add_candidate(&mut self, candidate: Result<Candidate, IceError>) {
         match candidate {
             Ok(candidate) => {
                 self.rtc.add_local_candidate(candidate);
             }
-            Err(error) => tracing::error!(%error, %address, "Not an address for ICE-TCP."),
+            Err(error) => tracing::error!(%error, "Not an address for ICE."),
         }
     }
 
@@ -130,6 +136,11 @@ impl Transport {
             }
         }
     }
+}
+
+fn tcp_candidate(address: SocketAddr, kind: TcpType) -> Result<Candidate, IceError> {
+    let candidate = Candidate::builder().tcp().host(address);
+    candidate.tcptype(kind).build()
 }
 
 /// str0m's own deadline may be days away.

@@ -47,7 +47,10 @@ impl SfuPeer {
                     self.push(SfuEvent::KeyframeRequested(sid));
                 }
             }
-            Event::Closed => self.push(SfuEvent::Closed),
+            Event::Closed => {
+                self.connection = Connection::Closed;
+                self.push(SfuEvent::Closed);
+            }
             _ => {}
         }
         false

@@ -43,6 +43,8 @@ pub(super) enum Connection {
     New,
     Answered,
     Connected,
+    /// The subscriber ended it; what is written now would pile up in the engine.
+    Closed,
 }
 
 /// Whether the data channels were created.

@@ -20,6 +20,7 @@ pub(crate) struct Pair {
     pub(crate) subscriber: Subscriber,
     pub(crate) offer: String,
     pub(crate) events: Vec<SfuEvent>,
+    protocol: Protocol,
     now: Instant,
     sfu: SfuPeer,
     down: Network<Vec<u8>>,
@@ -28,16 +29,30 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Joins the two and waits until the connection stands.
+    /// Joins the two over UDP and waits until the connection stands.
     pub(crate) fn connected() -> Self {
+        Self::connect(Protocol::Udp)
+    }
+
+    /// Joins the two over ICE-TCP and waits until the connection stands.
+    pub(crate) fn connected_by_tcp() -> Self {
+        Self::connect(Protocol::Tcp)
+    }
+
+    fn connect(protocol: Protocol) -> Self {
         let now = fixtures::start();
         let config = SfuConfig {
             udp: SERVER,
-            tcp: None,
+            tcp: Some(SERVER),
             seed: 1,
         };
+        let subscriber = match protocol {
+            Protocol::Udp => Subscriber::new(CLIENT, now),
+            _ => Subscriber::over_tcp(CLIENT, now),
+        };
         let mut pair = Self {
-            subscriber: Subscriber::new(CLIENT, now),
+            protocol,
+            subscriber,
             offer: String::new(),
             events: Vec::new(),
             now,
@@ -149,7 +164,7 @@ impl Pair {
 
     fn step(&mut self) {
         while let Some(bytes) = self.up.receive(self.now) {
-            let datagram = datagram(CLIENT, bytes);
+            let datagram = self.datagram(CLIENT, bytes);
             self.sfu.handle_datagram(&datagram, SERVER, self.now);
         }
         if self.sfu.poll_timeout() <= self.now {
@@ -162,7 +177,7 @@ impl Pair {
             }
         }
         while let Some(bytes) = self.down.receive(self.now) {
-            let datagram = datagram(SERVER, bytes);
+            let datagram = self.datagram(SERVER, bytes);
             self.subscriber.handle_datagram(&datagram, self.now);
         }
         if self.subscriber.poll_timeout() <= self.now {
@@ -172,13 +187,13 @@ impl Pair {
             self.up.send(datagram.bytes, self.now);
         }
     }
-}
 
-fn datagram(remote: SocketAddr, bytes: Vec<u8>) -> Datagram {
-    Datagram {
-        protocol: Protocol::Udp,
-        remote,
-        bytes,
+    const fn datagram(&self, remote: SocketAddr, bytes: Vec<u8>) -> Datagram {
+        Datagram {
+            protocol: self.protocol,
+            remote,
+            bytes,
+        }
     }
 }
 

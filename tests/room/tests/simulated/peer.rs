@@ -49,6 +49,18 @@ fn everything_lost_on_the_way_is_repaired() {
 }
 
 #[test]
+fn media_comes_over_ice_tcp() {
+    let mut pair = Pair::connected_by_tcp();
+    let vp8 = track(Codec::Vp8);
+    pair.add(&vp8);
+
+    let sent = pair.play(Duration::from_secs(3));
+
+    let received = pair.subscriber.received(&vp8.sid);
+    assert_eq!(payloads(&received), sent[&vp8.sid]);
+}
+
+#[test]
 fn both_data_channels_open() {
     let mut pair = Pair::connected();
 

@@ -6,7 +6,7 @@ use livekit_protocol as lk;
 use livekit_token::{AccessToken, VideoGrants};
 use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
-use trackmill_room::media::Codec;
+use trackmill_room::media::{Codec, Media};
 use trackmill_room::network::Conditions;
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::sfu::SfuEvent;
@@ -103,6 +103,22 @@ fn a_mute_ends_in_fifty_one_packets_of_silence() {
     assert_eq!(silence[0].timestamp, received[first - 1].timestamp);
     let jump = received[first + 51].timestamp - silence[50].timestamp;
     assert!((90_000..100_000).contains(&jump), "{jump}");
+    assert!(is_contiguous(&received));
+}
+
+#[test]
+fn a_layer_switch_of_a_capture_reaches_the_subscriber() {
+    let (mut visitor, [_, vp8, _]) = joined();
+    visitor.subscribe(&[&vp8], true);
+    visitor.run(Duration::from_secs(2));
+
+    let switched = capture("vp8-libwebrtc-layers-pause");
+    let first = switched.packets[0].payload.clone();
+    visitor.simulation.switch(&vp8, switched).unwrap();
+    visitor.run(Duration::from_secs(3));
+
+    let received = visitor.subscriber.received(&vp8);
+    assert!(received.iter().any(|packet| packet.payload == first));
     assert!(is_contiguous(&received));
 }
 
@@ -480,12 +496,16 @@ fn is_silence(packet: &Received) -> bool {
 }
 
 /// The payload of a capture's last packet.
-fn last_payload(capture: &str) -> Vec<u8> {
-    let folder = format!("{}/../data/rtp", env!("CARGO_MANIFEST_DIR"));
-    let path = format!("{folder}/{capture}.rtp");
-    let media = trackmill_room::media::Media::open(path).expect("the capture is readable");
+fn last_payload(name: &str) -> Vec<u8> {
+    let media = capture(name);
     let last = media.packets.last().expect("the capture has packets");
     last.payload.to_vec()
+}
+
+fn capture(name: &str) -> Media {
+    let folder = format!("{}/../data/rtp", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{folder}/{name}.rtp");
+    Media::open(path).expect("the capture is readable")
 }
 
 /// Signed with the default key pair; ended on 1 January 2020.

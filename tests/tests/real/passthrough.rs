@@ -1,0 +1,120 @@
+//! What our own publisher sends through livekit-server is in the files, bit by bit.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use trackmill_room::publisher::{Publisher, SentPacket};
+use trackmill_tests::elementary::split_annex_b;
+use trackmill_tests::recorder::Recorder;
+use trackmill_tests::servers::LiveKit;
+use trackmill_tests::{inspect, probe};
+
+use crate::support::{
+    compare_opus, elementary_stream, ivf_frames, lasts_as_sent, media, send, track,
+};
+
+#[tokio::test]
+async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() -> anyhow::Result<()>
+{
+    let livekit = LiveKit::shared().await?;
+    let server = livekit.server();
+    let publisher = Publisher::join(&server, "opus", "alice").await?;
+    let sid = publisher.publish(track("opus.ogg")?).await?;
+    let recorder = Recorder::record(&server, "opus", &["--track", &sid.0])?;
+    recorder.writes(1).await;
+
+    send(&publisher, &sid, 100).await?;
+    publisher.mute(&sid).await?;
+    let before_mute = publisher.sent(&sid).await?.len();
+    sleep(Duration::from_millis(1_500)).await;
+    publisher.unmute(&sid).await?;
+    send(&publisher, &sid, 100).await?;
+    publisher.unpublish(&sid).await?;
+    let recorded = recorder.end().await?;
+
+    let file = recorded.only_file()?;
+    let sent = publisher.sent(&sid).await?;
+    let comparison = compare_opus(&file, &sent)?;
+    assert_eq!(comparison.holes, [before_mute]);
+    lasts_as_sent(&file, &sent[comparison.first..])?;
+    inspect::opusinfo(&file)?;
+    probe::decode(&file)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
+    let livekit = LiveKit::shared().await?;
+    let server = livekit.server();
+    let publisher = Publisher::join(&server, "vp8", "alice").await?;
+    let sid = publisher.publish(track("vp8.ivf")?).await?;
+    let recorder = Recorder::record(&server, "vp8", &["--track", &sid.0])?;
+    recorder.writes(1).await;
+
+    send(&publisher, &sid, 200).await?;
+    publisher.unpublish(&sid).await?;
+    let recorded = recorder.end().await?;
+
+    let file = recorded.only_file()?;
+    // One byte of payload descriptor, RFC 7741 §4.2: the clip has no picture ids.
+    let sent = pictures(&publisher.sent(&sid).await?, |payload| {
+        payload[1..].to_vec()
+    });
+    let frames = ivf_frames(&file)?;
+    assert!(frames.len() > 90, "{} frames", frames.len());
+    assert!(sent.ends_with(&frames), "{} frames differ", frames.len());
+    inspect::mkvinfo(&file)?;
+    probe::decode(&file)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
+    let livekit = LiveKit::shared().await?;
+    let server = livekit.server();
+    let publisher = Publisher::join(&server, "h264", "alice").await?;
+    let sid = publisher.publish(track("h264.h264")?).await?;
+    let recorder = Recorder::record(&server, "h264", &["--track", &sid.0])?;
+    recorder.writes(1).await;
+
+    send(&publisher, &sid, 200).await?;
+    publisher.unpublish(&sid).await?;
+    let recorded = recorder.end().await?;
+
+    let file = recorded.only_file()?;
+    let count = pictures(&publisher.sent(&sid).await?, <[u8]>::to_vec).len();
+    let clip = slices(&std::fs::read(media("h264.h264"))?);
+    let sent: Vec<_> = clip.iter().cycle().take(count).cloned().collect();
+    let recorded = slices(&elementary_stream(&file, "h264_mp4toannexb", "h264")?);
+    assert!(recorded.len() > 90, "{} pictures", recorded.len());
+    assert!(
+        sent.ends_with(&recorded),
+        "{} pictures differ",
+        recorded.len()
+    );
+    probe::mediainfo(&file)?;
+    probe::decode(&file)?;
+    Ok(())
+}
+
+/// Joins the payloads of each picture; `strip` takes the payload descriptor away.
+fn pictures(packets: &[SentPacket], strip: fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let pictures = packets.split_inclusive(|packet| packet.marker);
+    let join = |packets: &[SentPacket]| {
+        packets
+            .iter()
+            .flat_map(|packet| strip(&packet.payload))
+            .collect()
+    };
+    pictures.map(join).collect()
+}
+
+/// The slices of an Annex B stream: a picture each in our clip.
+fn slices(stream: &[u8]) -> Vec<Vec<u8>> {
+    let mut nals: Vec<_> = split_annex_b(stream, |_| true)
+        .into_iter()
+        .flatten()
+        .collect();
+    nals.retain(|nal| matches!(nal[0] & 0x1f, 1 | 5));
+    nals
+}
