@@ -53,6 +53,9 @@ pub struct Units {
     pub sink_full: u64,
     /// Left out because the container cannot hold them.
     pub refused: u64,
+    /// Of which packets came, but not enough to make anything of them.
+    #[serde(default)]
+    pub skipped: u64,
 }
 
 impl From<pipeline::Units> for Units {
@@ -65,6 +68,7 @@ impl From<pipeline::Units> for Units {
             after_loss,
             sink_full,
             refused,
+            skipped,
         } = units;
         Self {
             written,
@@ -74,6 +78,7 @@ impl From<pipeline::Units> for Units {
             after_loss,
             sink_full,
             refused,
+            skipped,
         }
     }
 }
