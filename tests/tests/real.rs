@@ -1,7 +1,9 @@
-//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg, `trackmill` itself. One
-//! module a subject.
+//! What is proved against real programs: livekit-server, libwebrtc, ffmpeg, and `trackmill` as a
+//! process. One module a subject.
 
+#[path = "real/crash.rs"]
 mod crash;
+#[path = "real/destination.rs"]
 mod destination;
 #[path = "real/libwebrtc.rs"]
 mod libwebrtc;

@@ -15,12 +15,13 @@ use trackmill::clock;
 use trackmill::sink::path;
 use trackmill_room::room::SimulatedRoom;
 use trackmill_tests::probe::{decode, ffmpeg, ffprobe};
-use trackmill_tests::victim::{self, FILES, Recorder};
+use trackmill_tests::recorder::{self, Recorder};
+use trackmill_tests::simulated_room::{self, FILES, OUTPUT, ROOM};
 
 /// Twenty kills for each of Ogg, WebM and MP4: one recorder writes all three.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_recorder_loses_two_seconds_at_most() -> anyhow::Result<()> {
-    let room = Arc::new(victim::room().await?);
+    let room = Arc::new(simulated_room::start().await?);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut kills = JoinSet::new();
 
@@ -28,8 +29,7 @@ async fn a_killed_recorder_loses_two_seconds_at_most() -> anyhow::Result<()> {
         let (room, places) = (room.clone(), places.clone());
         kills.spawn(async move {
             let place = places.acquire_owned().await?;
-            let folder = TempDir::new()?;
-            let killed_at = kill_after(&room, folder.path(), after).await?;
+            let (folder, killed_at) = kill_after(&room, after).await?;
             drop(place);
             spawn_blocking(move || judge(folder.path(), killed_at))
                 .await?
@@ -43,18 +43,17 @@ async fn a_killed_recorder_loses_two_seconds_at_most() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Records until so long after all files have begun; when it was killed.
+/// Records until so long after all files have begun; what it left, and when it was killed.
 async fn kill_after(
     room: &SimulatedRoom,
-    folder: &Path,
     after: Duration,
-) -> anyhow::Result<SystemTime> {
-    let recorder = Recorder::start(room, folder)?;
-    victim::appear(&spools(folder)).await?;
+) -> anyhow::Result<(TempDir, SystemTime)> {
+    let options = ["--all", "--output", OUTPUT];
+    let recorder = Recorder::record(room.server(), ROOM, &options)?;
+    recorder.writes(FILES.len()).await;
     sleep(after).await;
     let killed_at = clock::wall();
-    recorder.kill().await?;
-    Ok(killed_at)
+    Ok((recorder.kill().await?, killed_at))
 }
 
 fn judge(folder: &Path, killed_at: SystemTime) -> anyhow::Result<()> {
@@ -63,7 +62,7 @@ fn judge(folder: &Path, killed_at: SystemTime) -> anyhow::Result<()> {
         let played = plays(&spool, killed_at);
         lying.push(played.with_context(|| spool.display().to_string())?);
     }
-    let said = victim::recover(folder)?;
+    let said = recorder::recover(folder)?;
     for (name, lying) in FILES.iter().zip(lying) {
         let file = folder.join(name);
         is_whole(&file, lying).with_context(|| format!("{name}: {said}"))?;
