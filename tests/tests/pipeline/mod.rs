@@ -1,6 +1,10 @@
 //! One track from packets to files, in virtual time (media.md §1-3, §5, §6, §8).
 
 mod captures;
+mod changes;
+
+mod loss;
+mod publisher;
 mod recording;
 mod sound;
 
