@@ -2,7 +2,7 @@
 
 mod captures;
 mod changes;
-
+mod long;
 mod loss;
 mod publisher;
 mod recording;
