@@ -11,6 +11,7 @@ mod loss;
 mod publisher;
 mod recording;
 mod sound;
+mod wire;
 
 use std::path::PathBuf;
 
