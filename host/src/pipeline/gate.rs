@@ -110,3 +110,122 @@ impl Gate {
 
 /// When no keyframe came (media.md V1).
 const ASK_EVERY: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::media::Pts;
+
+    #[test]
+    fn v1_nothing_passes_before_a_whole_keyframe() {
+        let now = any_instant();
+        let mut gate = Gate::new(TrackKind::Video, OnLoss::Keep);
+
+        assert_eq!(gate.judge(&picture(), now), Verdict::BeforeKeyframe);
+        let damaged = AccessUnit {
+            integrity: Integrity::Damaged,
+            ..keyframe()
+        };
+        assert_eq!(gate.judge(&damaged, now), Verdict::BeforeKeyframe);
+        assert_eq!(gate.judge(&keyframe(), now), Verdict::Write);
+        assert_eq!(gate.judge(&picture(), now), Verdict::Write);
+    }
+
+    #[test]
+    fn v1_a_keyframe_is_asked_for_at_once_and_every_2_s_until_it_comes() {
+        let start = any_instant();
+        let mut gate = Gate::new(TrackKind::Video, OnLoss::Keep);
+
+        let mut asked = Vec::new();
+        for tenth in 0..50 {
+            let now = start + Duration::from_millis(100) * tenth;
+            gate.handle_timeout(now);
+            gate.judge(&picture(), now);
+            if gate.take_request() {
+                asked.push(tenth);
+            }
+        }
+        gate.judge(&keyframe(), start + Duration::from_secs(5));
+
+        assert_eq!(asked, [0, 20, 40]);
+        assert_eq!(gate.poll_timeout(), None);
+        assert!(!gate.take_request());
+    }
+
+    #[test]
+    fn v1_a_keyframe_that_came_meanwhile_takes_the_wish_back() {
+        let now = any_instant();
+        let mut gate = Gate::new(TrackKind::Video, OnLoss::Keep);
+        gate.judge(&keyframe(), now);
+
+        gate.damage(now);
+        gate.judge(&keyframe(), now);
+
+        assert!(!gate.take_request());
+    }
+
+    #[test]
+    fn v2_the_policy_decides_on_pictures_after_a_loss() {
+        let now = any_instant();
+        for (on_loss, verdict) in [
+            (OnLoss::Keep, Verdict::Write),
+            (OnLoss::Drop, Verdict::AfterLoss),
+        ] {
+            let mut gate = Gate::new(TrackKind::Video, on_loss);
+            gate.judge(&keyframe(), now);
+
+            gate.damage(now);
+
+            assert!(gate.take_request());
+            assert_eq!(gate.judge(&picture(), now), verdict);
+            assert_eq!(gate.judge(&keyframe(), now), Verdict::Write);
+            assert_eq!(gate.judge(&picture(), now), Verdict::Write);
+        }
+    }
+
+    #[test]
+    fn a_closed_gate_keeps_pictures_out_whatever_the_policy() {
+        let now = any_instant();
+        let mut gate = Gate::new(TrackKind::Video, OnLoss::Keep);
+        gate.judge(&keyframe(), now);
+
+        gate.close(now);
+        gate.damage(now);
+
+        assert!(gate.take_request());
+        assert_eq!(gate.judge(&picture(), now), Verdict::BeforeKeyframe);
+    }
+
+    #[test]
+    fn sound_always_passes_and_asks_for_nothing() {
+        let now = any_instant();
+        let mut gate = Gate::new(TrackKind::Audio, OnLoss::Drop);
+
+        assert_eq!(gate.judge(&keyframe(), now), Verdict::Write);
+        assert!(!gate.take_request());
+        assert_eq!(gate.poll_timeout(), None);
+    }
+
+    fn keyframe() -> AccessUnit {
+        AccessUnit {
+            pts: Pts(0),
+            is_keyframe: true,
+            integrity: Integrity::Whole,
+            data: Bytes::new(),
+        }
+    }
+
+    fn picture() -> AccessUnit {
+        AccessUnit {
+            is_keyframe: false,
+            ..keyframe()
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time starts anywhere")]
+    fn any_instant() -> Instant {
+        Instant::now()
+    }
+}

@@ -288,7 +288,7 @@ impl Pipeline {
         if let Some(mut segment) = self.segment.take() {
             segment.unmute(now);
             let end = segment.end(now, self.is_muted);
-            segment.finish(end, &mut self.outputs);
+            segment.finish(now, end, &mut self.outputs);
             self.progress.set(&segment);
         }
     }

@@ -28,8 +28,6 @@ pub(super) struct Segment {
     last_was_injected: bool,
     /// Where it was muted on the timeline; when it is unmuted, packets may have come already.
     muted_from: Option<Pts>,
-    /// The last unit may be dropped for good without a packet of its own missing.
-    last_arrival: Option<Instant>,
 }
 
 impl Segment {
@@ -47,7 +45,6 @@ impl Segment {
             hole: 0,
             last_was_injected: false,
             muted_from: None,
-            last_arrival: None,
         }
     }
 
@@ -62,7 +59,6 @@ impl Segment {
             self.depacketizer.lost();
             return;
         }
-        self.last_arrival = Some(packet.arrival);
         let placement = self.timeline.place(packet.timestamp, packet.arrival);
         self.note_seam(placement);
         if self.depacketizer.push(packet, placement.pts).is_err() {
@@ -103,11 +99,10 @@ impl Segment {
 
     /// Another stream goes on where this one ended.
     pub(super) fn restart(&mut self, now: Instant, outputs: &mut Outputs) {
-        self.depacketizer.finish();
-        self.write_units(now, outputs);
+        self.end_stream(now, outputs);
         self.depacketizer = depacketize::for_codec(self.codec);
         self.timeline.restart();
-        (self.hole, self.last_was_injected) = (0, false);
+        self.last_was_injected = false;
         if self.codec.kind() == TrackKind::Video {
             self.gate.close(now);
         }
@@ -142,18 +137,21 @@ impl Segment {
     }
 
     /// Writes what is left and finalises the file.
-    pub(super) fn finish(&mut self, end: Pts, outputs: &mut Outputs) {
-        self.summary.lost += std::mem::take(&mut self.hole);
-        self.depacketizer.finish();
-        if let Some(now) = self.last_arrival {
-            self.write_units(now, outputs);
-        }
+    pub(super) fn finish(&mut self, now: Instant, end: Pts, outputs: &mut Outputs) {
+        self.end_stream(now, outputs);
         let Some(file) = &mut self.file else { return };
         file.finish(self.codec, end, outputs);
         self.summary.started_at = self.timeline.anchor(file.origin());
         self.summary.drift_ppm = self.timeline.drift_ppm();
         self.summary.duration = file.end().duration(self.codec.clock_rate());
         outputs.push(Output::End(Box::new(self.summary.clone())));
+    }
+
+    /// No packet follows, at least none of this stream.
+    fn end_stream(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.settle_hole(false, now);
+        self.depacketizer.finish();
+        self.write_units(now, outputs);
     }
 
     /// How long the file plays so far.
@@ -230,14 +228,14 @@ impl Segment {
         if outputs.bytes > self.settings.max_pending {
             return self.refuse_for_sink(now);
         }
-        if self.file.is_none() {
+        let is_first = self.file.is_none();
+        if is_first {
             self.file = self.begin(unit.pts);
         }
         let Some(file) = &mut self.file else { return };
         unit.pts = file.place(unit.pts);
         if file.write(self.codec, &unit).is_err() {
-            self.summary.units.refused += 1;
-            return;
+            return self.refuse(is_first, now);
         }
         file.flush_at = Some(now + FLUSH_AFTER);
         file.hand_out(outputs);
@@ -259,6 +257,17 @@ impl Segment {
             metadata,
         };
         Some(File::new(start, origin))
+    }
+
+    /// The container cannot hold a unit. No file begins with it, and another keyframe may do better.
+    fn refuse(&mut self, is_first: bool, now: Instant) {
+        self.summary.units.refused += 1;
+        if is_first {
+            self.file = None;
+            if self.codec.kind() == TrackKind::Video {
+                self.gate.close(now);
+            }
+        }
     }
 
     /// The sink cannot follow: what is dropped is counted, and pictures go on with a keyframe.

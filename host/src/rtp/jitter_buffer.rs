@@ -20,6 +20,8 @@ pub struct JitterBuffer {
     missing_since: Option<Instant>,
     /// Nothing is waited for until the buffer is empty.
     draining: bool,
+    /// Which of the last packets came out, the newest of them in the lowest bit.
+    came: u128,
 }
 
 /// How long and how far to wait.
@@ -38,7 +40,7 @@ pub enum Arrival {
     Accepted,
     /// Its turn is over: it was dropped.
     Late,
-    /// It was here already: it was dropped.
+    /// It was here already: it was dropped. One that is more than 128 packets old counts as late.
     Duplicate,
 }
 
@@ -73,6 +75,7 @@ impl JitterBuffer {
             slots: VecDeque::new(),
             missing_since: None,
             draining: false,
+            came: 0,
         }
     }
 
@@ -80,7 +83,7 @@ impl JitterBuffer {
     pub fn push(&mut self, packet: RtpPacket) -> Arrival {
         let next = *self.next.get_or_insert(packet.sequence_number);
         let Some(ahead) = packet.sequence_number.0.checked_sub(next.0) else {
-            return Arrival::Late;
+            return self.behind(next.0 - packet.sequence_number.0);
         };
         let Ok(index) = usize::try_from(ahead) else {
             return Arrival::Late;
@@ -107,10 +110,10 @@ impl JitterBuffer {
             Some(packet) => {
                 let (expected, found) = (self.next?, packet.sequence_number);
                 if found > expected {
-                    self.next = Some(found);
-                    return Some(Release::Lost(found.0 - expected.0));
+                    return Some(self.lose(expected, found.0 - expected.0));
                 }
                 self.next = Some(found.next());
+                self.came = self.came << 1 | 1;
                 self.missing_since = None;
                 self.pop().flatten().map(Release::Packet)
             }
@@ -146,8 +149,23 @@ impl JitterBuffer {
             lost += 1;
         }
         self.missing_since = None;
-        self.next = self.next.map(|next| SeqNo(next.0 + lost));
-        Some(Release::Lost(lost))
+        self.next.map(|next| self.lose(next, lost))
+    }
+
+    fn lose(&mut self, next: SeqNo, count: u64) -> Release {
+        self.next = Some(SeqNo(next.0 + count));
+        let shift = u32::try_from(count).unwrap_or(u32::MAX);
+        self.came = self.came.checked_shl(shift).unwrap_or(0);
+        Release::Lost(count)
+    }
+
+    /// What a packet is that comes `distance` behind its turn.
+    const fn behind(&self, distance: u64) -> Arrival {
+        if distance <= 128 && self.came >> (distance - 1) & 1 == 1 {
+            Arrival::Duplicate
+        } else {
+            Arrival::Late
+        }
     }
 
     /// The hole is known since the first packet behind it came, which need not be the next one.
@@ -241,9 +259,14 @@ mod tests {
         stream.push_all(&[10, 12]);
 
         assert_eq!(stream.push(12), Arrival::Duplicate);
-        assert_eq!(stream.push(10), Arrival::Late);
+        assert_eq!(stream.push(10), Arrival::Duplicate);
         assert_eq!(stream.push(9), Arrival::Late);
         assert_eq!(stream.push(11), Arrival::Accepted);
+        stream.push_all(&[15]);
+        stream.poll(stream.start + Settings::AUDIO.max_delay);
+        assert_eq!(stream.push(14), Arrival::Late);
+        assert_eq!(stream.push(15), Arrival::Duplicate);
+        assert_eq!(stream.push(11), Arrival::Duplicate);
     }
 
     #[test]

@@ -1,8 +1,17 @@
 //! One track from packets to files, in virtual time (media.md §1-3, §5, §6, §8).
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a helper that finds less than a test needs fails the test"
+)]
 
 mod captures;
+mod changes;
+mod long;
+mod loss;
+mod publisher;
 mod recording;
 mod sound;
+mod wire;
 
 use std::path::PathBuf;
 

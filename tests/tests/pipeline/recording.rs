@@ -149,7 +149,7 @@ impl Recording {
     }
 }
 
-const fn size(output: &trackmill::mux::Output) -> usize {
+pub(super) const fn size(output: &trackmill::mux::Output) -> usize {
     match output {
         trackmill::mux::Output::Append(bytes) | trackmill::mux::Output::PatchHead(bytes) => {
             bytes.len()
