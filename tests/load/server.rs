@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Server {
         let [port, tcp] = free_ports()?;
         let child = Command::new(program)
             .arg("--config-body")
-            .arg(configuration(port, tcp))
+            .arg(configuration(port, tcp, free_udp_ports()?))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -46,14 +46,15 @@ impl Server {
     }
 }
 
-/// Each peer connection has a UDP port of its own: a single one would lose packets at the server
-/// before it does at the recorder.
-fn configuration(port: u16, tcp: u16) -> String {
+/// A few UDP ports for all: livekit-server gives those a large receive buffer, and the ports of
+/// single peer connections none, so that it would lose packets before the recorder does.
+fn configuration(port: u16, tcp: u16, udp: u16) -> String {
+    let last = udp + UDP_PORTS - 1;
     format!(
         "port: {port}
 bind_addresses: [127.0.0.1]
 keys: {{ {KEY}: {SECRET} }}
-rtc: {{ tcp_port: {tcp}, port_range_start: 33000, port_range_end: 60000, use_external_ip: false, node_ip: 127.0.0.1, enable_loopback_candidate: true }}
+rtc: {{ tcp_port: {tcp}, udp_port: {udp}-{last}, use_external_ip: false, node_ip: 127.0.0.1, enable_loopback_candidate: true }}
 logging: {{ level: error }}
 "
     )
@@ -66,10 +67,19 @@ fn free_ports() -> std::io::Result<[u16; 2]> {
     Ok([first.local_addr()?.port(), second.local_addr()?.port()])
 }
 
+/// The first of [`UDP_PORTS`] that nobody has bound.
+fn free_udp_ports() -> anyhow::Result<u16> {
+    let is_free = |port| UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let mut candidates = (33_000..60_000).step_by(UDP_PORTS.into());
+    let free = candidates.find(|first| (*first..first + UDP_PORTS).all(is_free));
+    free.context("a few free UDP ports in a row")
+}
+
 /// The key that everybody here uses.
 pub(crate) const KEY: &str = "devkey";
 /// Its secret.
 pub(crate) const SECRET: &str = "secretsecretsecretsecretsecretsecret";
 
+const UDP_PORTS: u16 = 4;
 const ATTEMPTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(50);
