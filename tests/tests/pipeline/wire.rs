@@ -99,21 +99,23 @@ impl Wire {
     fn carry_until(&mut self, end: Instant, recording: &mut Recording) {
         while recording.now < end {
             recording.wait(Duration::from_millis(1).min(end - recording.now));
-            let now = recording.now;
-            while let Some(mut datagram) = self.downlink.receive(now) {
-                if let Some(packet) = self.receiver.handle_rtp(now, &mut datagram) {
-                    self.newest = self.newest.max(Some(packet.sequence_number));
-                    recording.packet(packet);
-                }
+            self.carry(recording);
+        }
+    }
+
+    fn carry(&mut self, recording: &mut Recording) {
+        let now = recording.now;
+        while let Some(mut datagram) = self.downlink.receive(now) {
+            if let Some(packet) = self.receiver.handle_rtp(now, &mut datagram) {
+                self.newest = self.newest.max(Some(packet.sequence_number));
+                recording.packet(packet);
             }
-            if self.receiver.poll_timeout(now).is_some_and(|at| at <= now) {
-                while let Some(datagram) = self.receiver.poll_transmit(now) {
-                    self.uplink.send(datagram, now);
-                }
-            }
-            while let Some(datagram) = self.uplink.receive(now) {
-                self.answer(datagram, now);
-            }
+        }
+        while let Some(datagram) = self.receiver.poll_transmit(now) {
+            self.uplink.send(datagram, now);
+        }
+        while let Some(datagram) = self.uplink.receive(now) {
+            self.answer(datagram, now);
         }
     }
 
@@ -124,9 +126,8 @@ impl Wire {
         while !rest.is_empty() {
             let length = 4 * (1 + usize::from(u16::from_be_bytes([rest[2], rest[3]])));
             if (rest[0] & 0x1f, rest[1]) == (1, 205) {
-                for word in rest[12..length].chunks(4) {
-                    self.repeat([word[0], word[1]], [word[2], word[3]], now);
-                }
+                let words = rest[12..length].chunks(4);
+                words.for_each(|word| self.repeat([word[0], word[1]], [word[2], word[3]], now));
             }
             rest = &rest[length..];
         }
