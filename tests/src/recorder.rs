@@ -63,8 +63,13 @@ impl Recorder {
     /// The binary cannot be built or run.
     pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
+        let output = match arguments.contains(&"--output") {
+            true => [].as_slice(),
+            false => &["--output", NAME],
+        };
         let mut process = Command::new(binary()?)
-            .args(["record", "--output", NAME])
+            .arg("record")
+            .args(output)
             .args(arguments)
             .current_dir(folder.path())
             .stdin(Stdio::null())
