@@ -129,7 +129,11 @@ impl Files {
         let subject = Subject::new(&self.plan.id, &self.plan.track, metadata.codec, *container);
         let moment = Moment::from(metadata.started_at);
         let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
-        sink.write_draft(draft.to_json().as_bytes())?;
+        if let Err(error) = sink.write_draft(draft.to_json().as_bytes()) {
+            // An empty file is of no use; the error that led here is the one that matters.
+            drop(sink.discard());
+            return Err(error);
+        }
         self.open = Some(Open { sink, draft });
         Ok(())
     }

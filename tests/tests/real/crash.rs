@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +10,7 @@ use anyhow::{Context, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinSet, LocalSet, spawn_blocking};
 use tokio::time::sleep;
 use trackmill::clock;
 use trackmill::sink::path;
@@ -19,28 +20,33 @@ use trackmill_tests::recorder::{self, Recorder};
 use trackmill_tests::simulated_room::{self, FILES, OUTPUT, ROOM};
 
 /// Twenty kills for each of Ogg, WebM and MP4: one recorder writes all three.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_killed_recorder_loses_two_seconds_at_most() -> anyhow::Result<()> {
-    let room = Arc::new(simulated_room::start().await?);
+    let room = Rc::new(simulated_room::start().await?);
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut kills = JoinSet::new();
 
+    let local = LocalSet::new();
     for after in moments(clock::wall()) {
         let (room, places) = (room.clone(), places.clone());
-        kills.spawn(async move {
+        let kill = async move {
             let place = places.acquire_owned().await?;
             let (folder, killed_at) = kill_after(&room, after).await?;
             drop(place);
             spawn_blocking(move || judge(folder.path(), killed_at))
                 .await?
                 .with_context(|| format!("killed after {after:?}"))
-        });
+        };
+        kills.spawn_local_on(kill, &local);
     }
 
-    while let Some(judged) = kills.join_next().await {
-        judged??;
-    }
-    Ok(())
+    let judged = local.run_until(async move {
+        while let Some(judged) = kills.join_next().await {
+            judged??;
+        }
+        Ok(())
+    });
+    judged.await
 }
 
 /// Records until so long after all files have begun; what it left, and when it was killed.
