@@ -93,18 +93,7 @@ impl Recorder {
     /// # Errors
     /// It ended before.
     pub async fn says(&mut self, text: &str) -> anyhow::Result<()> {
-        let search = async {
-            loop {
-                let line = self.stderr.next_line().await?;
-                let line = line.with_context(|| format!("no {text:?} in {:#?}", self.said))?;
-                let is_it = line.contains(text);
-                self.said.push(line);
-                if is_it {
-                    return Ok(());
-                }
-            }
-        };
-        deadline::until(format_args!("trackmill says {text:?}"), search).await
+        deadline::until(format_args!("trackmill says {text:?}"), self.hear(text)).await
     }
 
     /// Waits until media has reached this many files.
@@ -140,6 +129,18 @@ impl Recorder {
         self.end().await
     }
 
+    async fn hear(&mut self, text: &str) -> anyhow::Result<()> {
+        loop {
+            let line = self.stderr.next_line().await?;
+            let line = line.with_context(|| format!("no {text:?} in {:#?}", self.said))?;
+            let is_it = line.contains(text);
+            self.said.push(line);
+            if is_it {
+                return Ok(());
+            }
+        }
+    }
+
     /// Waits until it ends.
     ///
     /// # Errors
@@ -147,18 +148,10 @@ impl Recorder {
     pub async fn end(mut self) -> anyhow::Result<Recorded> {
         let mut stdout = String::new();
         let mut output = self.process.stdout.take().context("a pipe")?;
-        let said = &mut self.said;
-        let process = &mut self.process;
-        let lines = &mut self.stderr;
         let end = async {
-            let listen = async {
-                while let Some(line) = lines.next_line().await? {
-                    said.push(line);
-                }
-                std::io::Result::Ok(())
-            };
-            tokio::try_join!(listen, output.read_to_string(&mut stdout))?;
-            process.wait().await
+            let read = output.read_to_string(&mut stdout);
+            tokio::try_join!(drain(&mut self.stderr, &mut self.said), read)?;
+            self.process.wait().await
         };
         let status = deadline::until("trackmill ends", end).await?;
         Ok(Recorded {
@@ -195,6 +188,16 @@ impl Recorded {
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+async fn drain(
+    lines: &mut Lines<BufReader<ChildStderr>>,
+    into: &mut Vec<String>,
+) -> std::io::Result<()> {
+    while let Some(line) = lines.next_line().await? {
+        into.push(line);
+    }
+    Ok(())
 }
 
 /// Builds the binary once, as `cargo build` would, and tells where it is.

@@ -119,7 +119,7 @@ fn pictures(packets: &[SentPacket], strip: fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>>
 fn last_pictures(packets: &[SentPacket], count: usize) -> &[SentPacket] {
     let pictures = packets.split_inclusive(|packet| packet.marker);
     let kept: usize = pictures.rev().take(count).map(<[_]>::len).sum();
-    &packets[packets.len() - kept..]
+    packets.split_at(packets.len() - kept).1
 }
 
 /// The slices of an Annex B stream: a picture each in our clip.
@@ -128,6 +128,9 @@ fn slices(stream: &[u8]) -> Vec<Vec<u8>> {
         .into_iter()
         .flatten()
         .collect();
-    nals.retain(|nal| matches!(nal[0] & 0x1f, 1 | 5));
+    nals.retain(|nal| {
+        nal.first()
+            .is_some_and(|header| matches!(header & 0x1f, 1 | 5))
+    });
     nals
 }
