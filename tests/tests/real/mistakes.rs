@@ -247,8 +247,10 @@ impl Stranger {
 }
 
 async fn reply(mut stream: TcpStream, answer: &[u8]) -> std::io::Result<()> {
-    // The beginning of the question is enough; what it is does not matter.
-    stream.read_u8().await?;
+    let mut question = [0; 4_096];
+    if stream.read(&mut question).await? == 0 {
+        return Ok(());
+    }
     stream.write_all(answer).await?;
     stream.shutdown().await
 }
