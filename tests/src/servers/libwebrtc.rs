@@ -75,17 +75,7 @@ impl LibWebRtc {
     /// # Errors
     /// The publisher has ended.
     pub async fn event(&mut self, name: &str) -> anyhow::Result<Value> {
-        let search = async {
-            loop {
-                let line = self.events.next_line().await?;
-                let line = line.with_context(|| format!("libwebrtc ended before {name}"))?;
-                let event: Value = serde_json::from_str(&line)?;
-                if event["event"] == name {
-                    return Ok(event);
-                }
-            }
-        };
-        deadline::until(format_args!("libwebrtc says {name}"), search).await
+        deadline::until(format_args!("libwebrtc says {name}"), self.hear(name)).await
     }
 
     /// Ends the process at once: its sockets close, and nobody says goodbye.
@@ -94,5 +84,16 @@ impl LibWebRtc {
     /// The operating system does not let us.
     pub async fn kill(mut self) -> std::io::Result<()> {
         self.process.kill().await
+    }
+
+    async fn hear(&mut self, name: &str) -> anyhow::Result<Value> {
+        loop {
+            let line = self.events.next_line().await?;
+            let line = line.with_context(|| format!("libwebrtc ended before {name}"))?;
+            let event: Value = serde_json::from_str(&line)?;
+            if event.get("event").is_some_and(|event| event == name) {
+                return Ok(event);
+            }
+        }
     }
 }

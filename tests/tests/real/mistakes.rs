@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use trackmill_room::publisher::Publisher;
 use trackmill_room::signal::{Grant, Server};
@@ -237,18 +237,22 @@ impl Stranger {
         let url = format!("ws://{}", listener.local_addr()?);
         let mut task = JoinSet::new();
         task.spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let mut question = [0; 4_096];
-                if stream.read(&mut question).await.is_ok()
-                    && stream.write_all(answer).await.is_ok()
-                {
-                    // The client reads what was sent, and then that nothing follows.
-                    drop(stream.shutdown().await);
-                }
+            while let Ok((stream, _)) = listener.accept().await {
+                // Whoever asks need not wait for the answer.
+                drop(reply(stream, answer).await);
             }
         });
         Ok(Self { url, _task: task })
     }
+}
+
+async fn reply(mut stream: TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    let mut question = [0; 4_096];
+    if stream.read(&mut question).await? == 0 {
+        return Ok(());
+    }
+    stream.write_all(answer).await?;
+    stream.shutdown().await
 }
 
 /// Signed for room `x` until 2001.

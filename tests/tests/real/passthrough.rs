@@ -36,8 +36,19 @@ async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() 
     let [before, after] = &runs[..] else {
         panic!("not two runs around a mute: {runs:?}");
     };
-    assert_eq!(before.end, before_mute);
-    assert_eq!(*after, before_mute..sent.len());
+    assert!(
+        before.end.abs_diff(before_mute) <= ON_THE_WAY,
+        "{runs:?}, muted at {before_mute}"
+    );
+    assert!(
+        after.start.abs_diff(before_mute) <= ON_THE_WAY,
+        "{runs:?}, muted at {before_mute}"
+    );
+    assert!(
+        after.end.abs_diff(sent.len()) <= ON_THE_WAY,
+        "{runs:?} of {}",
+        sent.len()
+    );
     lasts_as_sent(&file, &sent[before.start..])?;
     inspect::opusinfo(&file)?;
     probe::decode(&file)?;
@@ -64,7 +75,7 @@ async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::
     });
     let frames = ivf_frames(&file)?;
     assert!(frames.len() > 90, "{} frames", frames.len());
-    assert!(sent.ends_with(&frames), "{} frames differ", frames.len());
+    assert!(ends_like(&sent, &frames), "{} frames differ", frames.len());
     let packets = publisher.sent(&sid).await?;
     lasts_as_sent(&file, last_pictures(&packets, frames.len()))?;
     inspect::mkvinfo(&file)?;
@@ -92,7 +103,7 @@ async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyho
     let recorded = slices(&elementary_stream(&file, "h264_mp4toannexb", "h264")?);
     assert!(recorded.len() > 90, "{} pictures", recorded.len());
     assert!(
-        sent.ends_with(&recorded),
+        ends_like(&sent, &recorded),
         "{} pictures differ",
         recorded.len()
     );
@@ -119,7 +130,7 @@ fn pictures(packets: &[SentPacket], strip: fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>>
 fn last_pictures(packets: &[SentPacket], count: usize) -> &[SentPacket] {
     let pictures = packets.split_inclusive(|packet| packet.marker);
     let kept: usize = pictures.rev().take(count).map(<[_]>::len).sum();
-    &packets[packets.len() - kept..]
+    packets.split_at(packets.len() - kept).1
 }
 
 /// The slices of an Annex B stream: a picture each in our clip.
@@ -128,6 +139,20 @@ fn slices(stream: &[u8]) -> Vec<Vec<u8>> {
         .into_iter()
         .flatten()
         .collect();
-    nals.retain(|nal| matches!(nal[0] & 0x1f, 1 | 5));
+    nals.retain(|nal| {
+        nal.first()
+            .is_some_and(|header| matches!(header & 0x1f, 1 | 5))
+    });
     nals
 }
+
+/// Whether `recorded` is the end of what was sent, up to what the server dropped.
+fn ends_like(sent: &[Vec<u8>], recorded: &[Vec<u8>]) -> bool {
+    let ends = (0..=ON_THE_WAY).filter_map(|dropped| sent.len().checked_sub(dropped));
+    ends.map(|end| sent.split_at(end).0)
+        .any(|sent| sent.ends_with(recorded))
+}
+
+/// Signalling and media overtake each other: what is on its way when a track is muted, unmuted or
+/// unpublished may be dropped by the server.
+const ON_THE_WAY: usize = 10;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use ogg::PacketReader;
+use serde_json::Value;
 use tempfile::NamedTempFile;
 use trackmill_room::media::Media;
 use trackmill_room::publisher::{History, Publisher, SentPacket, Source, TrackSid, TrackSpec};
@@ -69,7 +70,7 @@ pub(crate) fn opus_runs(file: &Path, sent: &[SentPacket]) -> anyhow::Result<Vec<
             )
         })?;
         found.insert(0, start..start + run.len());
-        rest = &sent[..start];
+        rest = rest.split_at(start).0;
     }
     Ok(found)
 }
@@ -96,9 +97,8 @@ fn lasts(file: &Path, expected: Duration) -> anyhow::Result<()> {
 /// How long ffprobe says that a file plays.
 pub(crate) fn duration(file: &Path) -> anyhow::Result<Duration> {
     let probed = probe::ffprobe(file)?;
-    let seconds = probed["format"]["duration"]
-        .as_str()
-        .context("a duration")?;
+    let seconds = probed.pointer("/format/duration").and_then(Value::as_str);
+    let seconds = seconds.context("a duration")?;
     Ok(Duration::from_secs_f64(seconds.parse()?))
 }
 
