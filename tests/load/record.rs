@@ -48,7 +48,7 @@ pub(crate) struct Counters {
     pub(crate) broken: u64,
 }
 
-/// What was recorded, as the summaries of the files say.
+/// What was recorded, as the manifests of the files say.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Recorded {
     /// Files that are whole.
@@ -202,12 +202,10 @@ async fn recorded(mut rooms: JoinSet<anyhow::Result<Vec<Outcome>>>) -> anyhow::R
         for outcome in outcomes?? {
             recorded.failed += usize::from(outcome.failure.is_some());
             recorded.files += outcome.files.len();
-            let summaries = outcome.files.iter().map(|file| &file.summary);
-            recorded.received += summaries
-                .clone()
-                .map(|summary| summary.received)
-                .sum::<u64>();
-            recorded.lost += summaries.map(|summary| summary.lost).sum::<u64>();
+            for file in &outcome.files {
+                recorded.received += file.manifest.packets.received;
+                recorded.lost += file.manifest.packets.lost;
+            }
         }
     }
     Ok(recorded)

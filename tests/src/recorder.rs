@@ -141,6 +141,18 @@ impl Recorder {
         }
     }
 
+    /// Ends it at once, as `kill -9` and the kernel's out-of-memory killer do; what was written lies
+    /// in the folder.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub async fn kill(mut self) -> anyhow::Result<TempDir> {
+        let ended = self.process.try_wait()?;
+        ensure!(ended.is_none(), "it ended by itself: {ended:?}");
+        self.process.kill().await?;
+        Ok(self.folder)
+    }
+
     /// Waits until it ends.
     ///
     /// # Errors
@@ -198,6 +210,15 @@ async fn drain(
         into.push(line);
     }
     Ok(())
+}
+
+/// Makes whole what lies in `folder` by `trackmill recover`; what it printed.
+///
+/// # Errors
+/// Something cannot be recovered.
+pub fn recover(folder: &Path) -> anyhow::Result<String> {
+    let output = probe::run(Program::new(binary()?).arg("recover").arg(folder))?;
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Builds the binary once, as `cargo build` would, and tells where it is.

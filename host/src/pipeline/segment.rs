@@ -125,8 +125,8 @@ impl Segment {
         }
     }
 
-    /// Where a track that ends at `now` ends in the file. One that is muted lasts until `now`, like
-    /// one that had fallen silent (DTX) or stands still; any other ends with its last unit.
+    /// Where a track that ends at `now` ends in the file. One that is muted lasts until `now`; any
+    /// other ends with its last unit.
     pub(super) fn end(&self, now: Instant, is_muted: bool) -> Pts {
         let end = if is_muted {
             self.pts_in_file(now)

@@ -92,10 +92,12 @@ fn plays(spool: &Path, killed_at: SystemTime) -> anyhow::Result<f64> {
 fn is_whole(file: &Path, lying: f64) -> anyhow::Result<()> {
     decode(file)?;
     let probe = ffprobe(file)?;
-    let duration = seconds(&probe["format"]["duration"]).context("no duration")?;
+    let duration = probe.pointer("/format/duration").and_then(seconds);
+    let duration = duration.context("no duration")?;
     ensure!(duration + 0.01 >= lying, "{duration} s are left of {lying}");
     let manifest: Value = serde_json::from_slice(&fs::read(path::manifest(file))?)?;
-    ensure!(manifest["status"] == "recovered", "{manifest}");
+    let status = manifest.pointer("/status");
+    ensure!(status == Some(&"recovered".into()), "{manifest}");
     Ok(())
 }
 

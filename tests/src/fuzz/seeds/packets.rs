@@ -17,9 +17,8 @@ pub(super) fn received() -> Vec<Seed> {
     let lossy: Vec<u8> = (0..40)
         .flat_map(|n| sound(if n % 5 == 0 { 80 } else { 16 }))
         .collect();
-    let reordered: Vec<u8> = (0..40)
-        .flat_map(|n| sound([48, -16, -16, 48][n % 4]))
-        .collect();
+    let swaps = [48, -16, -16, 48].into_iter().cycle();
+    let reordered: Vec<u8> = swaps.take(40).flat_map(sound).collect();
     let repaired: Vec<u8> = (0..20)
         .flat_map(|n| [picture(48), retransmission(n), action(2, 4, &[0; 24])].concat())
         .collect();
