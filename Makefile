@@ -27,6 +27,6 @@ bench: setup
 load: setup
 	cargo run --locked --release --package trackmill-tests --bin trackmill-load -- $(CASES:%=--case=%)
 
-# Hostile input for every parser, until interrupted.
+# Hostile input for every parser, 20 s each, with overflow checks on.
 fuzz: setup
-	cargo run --locked --release --package trackmill-tests --bin fuzz
+	cargo run --locked --package trackmill-tests --bin fuzz
