@@ -87,7 +87,8 @@ impl Display {
 
     pub(super) fn refresh(&mut self, now: Instant) {
         if let Mode::Plain { next } = &mut self.mode {
-            if next.get_or_insert(now + PLAIN_INTERVAL) > &mut now.clone() {
+            let due = *next.get_or_insert(now + PLAIN_INTERVAL);
+            if now < due {
                 return;
             }
             *next = Some(now + PLAIN_INTERVAL);
