@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use trackmill::clock;
-use trackmill::egress::{Egress, EgressId, Outcome, Plan, Track};
+use trackmill::egress::{Disk, Egress, EgressId, Outcome, Plan, Track};
 use trackmill::pipeline::{self, Progress};
 use trackmill::room::{self, Credentials, Room};
 use trackmill::rtc::{self, Workers};
@@ -65,6 +65,7 @@ pub(crate) struct Recorded {
 #[derive(Debug)]
 struct Shared {
     workers: Arc<Workers>,
+    disk: Disk,
     output: Template,
     board: Mutex<Board>,
 }
@@ -81,6 +82,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let shared = Arc::new(Shared {
         workers: Arc::new(Workers::start(threads, &rtc::Settings::default())?),
+        disk: Disk::start()?,
         output: format!("{}/{{track_id}}", args.output.display()).parse()?,
         board: Mutex::default(),
     });
@@ -137,7 +139,7 @@ async fn record(
                     continue;
                 }
                 let egress = shared.egress(place, publication);
-                writers.spawn(egress.writer.run());
+                writers.spawn_on(egress.writer.run(), shared.disk.handle());
                 let subscription = room.subscribe(track.clone(), egress.consumer).await?;
                 subscriptions.insert(track, subscription);
             }

@@ -1,10 +1,11 @@
 //! One recording: its life, its manifest, its tasks.
 //!
 //! ```text
-//! media worker                      control (tokio)
-//! Recorder (pipeline) ─ deliveries ─► Writer ─ blocking thread ─► sink::FileSink, manifest
+//! media worker                      disk thread
+//! Recorder (pipeline) ─ deliveries ─► Writer ─► sink::FileSink, manifest
 //! ```
 
+mod disk;
 mod files;
 pub mod manifest;
 mod recorder;
@@ -14,6 +15,7 @@ mod writer;
 use std::fmt;
 use std::sync::Arc;
 
+pub use disk::Disk;
 pub use files::{File, Track};
 pub use writer::{Failure, Outcome, Writer};
 
@@ -43,7 +45,7 @@ pub struct Plan {
 pub struct Egress {
     /// For the room.
     pub consumer: Box<dyn Consumer>,
-    /// For a task of its own; it ends after the consumer.
+    /// For a task of its own on a [`Disk`]; it ends after the consumer.
     pub writer: Writer,
     /// How far it is.
     pub progress: Arc<Progress>,

@@ -9,8 +9,8 @@ use super::{EgressId, Plan};
 use crate::pipeline::Output;
 use crate::sink::SinkError;
 
-/// The control side's half of an egress: writes what the recorder delivers, on threads that may
-/// block.
+/// The disk's half of an egress: writes what the recorder delivers. It blocks: its home is a
+/// [`Disk`](super::Disk).
 #[derive(Debug)]
 pub struct Writer {
     id: EgressId,
@@ -57,7 +57,7 @@ impl Writer {
         }
     }
 
-    /// Writes until nothing follows.
+    /// Writes until nothing follows. Blocks the thread while it writes.
     pub async fn run(self) -> Outcome {
         let Self {
             id,
@@ -67,17 +67,12 @@ impl Writer {
         let mut batch = Vec::new();
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
             let (outputs, is_last) = unpack(&mut batch);
-            let written = spawn_blocking(move || {
-                let result = files.apply(outputs);
-                (files, result)
-            });
-            let Ok((returned, result)) = written.await else {
-                return Outcome::lost(id);
-            };
-            if is_last || result.is_err() {
-                return Outcome::new(id, returned, result);
+            if is_last {
+                return finish(id, files, outputs).await;
             }
-            files = returned;
+            if let Err(error) = files.apply(outputs) {
+                return Outcome::new(id, files, Err(error));
+            }
         }
         let (files, unfinished) = files.close();
         Outcome {
@@ -103,6 +98,19 @@ impl Outcome {
             files: Vec::new(),
             failure: Some(Failure::Lost { unfinished: None }),
         }
+    }
+}
+
+/// Writes what is left. The disk takes its time to confirm a file, and many recordings may end at
+/// once: this does not hold up the others of the thread.
+async fn finish(id: EgressId, mut files: Files, outputs: Vec<Output>) -> Outcome {
+    let finished = spawn_blocking(move || {
+        let result = files.apply(outputs);
+        (files, result)
+    });
+    match finished.await {
+        Ok((files, result)) => Outcome::new(id, files, result),
+        Err(_) => Outcome::lost(id),
     }
 }
 

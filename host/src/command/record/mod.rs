@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 
 use super::Exit;
 use crate::clock;
+use crate::egress::Disk;
 use crate::rtc::{self, Workers};
 use args::Job;
 use run::Run;
@@ -37,13 +38,14 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 async fn record(job: Job) -> anyhow::Result<Exit> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = Arc::new(Workers::start(threads, &rtc::Settings::default())?);
+    let disk = Disk::start()?;
     let output = job.output.clone();
     let recovered = spawn_blocking(move || leftovers::recover(&output)).await?;
     let mut stop = StopSignals::install()?;
-    let run = Run::begin(job, Arc::clone(&workers), &recovered).await?;
+    let run = Run::begin(job, Arc::clone(&workers), disk.handle().clone(), &recovered).await?;
     let exit = Box::pin(run.complete(&mut stop)).await;
     // The last owner waits for the threads, which must not happen on the runtime.
-    spawn_blocking(move || drop(workers)).await?;
+    spawn_blocking(move || drop((workers, disk))).await?;
     exit
 }
 

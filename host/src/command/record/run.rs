@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::anyhow;
+use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
@@ -31,6 +32,8 @@ pub(super) struct Run {
     output: Template,
     display: Display,
     ticks: Option<Interval>,
+    /// Where the writers run.
+    disk: Handle,
     writers: JoinSet<(RecordingId, Outcome)>,
     subscriptions: BTreeMap<RecordingId, SubscriptionId>,
     results: Results,
@@ -42,6 +45,7 @@ impl Run {
     pub(super) async fn begin(
         job: Job,
         workers: Arc<Workers>,
+        disk: Handle,
         news: &[String],
     ) -> anyhow::Result<Self> {
         let display = Display::new(job.report.progress);
@@ -54,6 +58,7 @@ impl Run {
             output: job.output,
             ticks: display.interval().map(ticks),
             display,
+            disk,
             writers: JoinSet::new(),
             subscriptions: BTreeMap::new(),
             results: Results::new(job.report.json),
@@ -184,7 +189,8 @@ impl Run {
         let egress = Egress::new(plan, clock::wall_clock());
         self.display.begin(id, name, egress.progress);
         let writer = egress.writer;
-        self.writers.spawn(async move { (id, writer.run().await) });
+        self.writers
+            .spawn_on(async move { (id, writer.run().await) }, &self.disk);
         let sid = publication.sid.clone();
         match self.room.subscribe(sid, egress.consumer).await {
             Ok(subscription) => {
