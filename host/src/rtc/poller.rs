@@ -35,6 +35,17 @@ impl Poller {
         Ok(self.epoll.modify(fd, &mut event)?)
     }
 
+    /// Watches a descriptor for datagrams that come from now on: it is reported again only when
+    /// another has come, so that who reads it to the end is not asked for it once more.
+    pub(crate) fn add_edge(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        self.add(fd, token, EDGE)
+    }
+
+    /// Reports a descriptor of [`add_edge`](Self::add_edge) in the next turn if something is left.
+    pub(crate) fn rearm_edge(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        self.modify(fd, token, EDGE)
+    }
+
     /// Waits for events; how many there are.
     pub(crate) fn wait(
         &self,
@@ -77,6 +88,7 @@ impl From<u64> for Token {
     }
 }
 
+const EDGE: EpollFlags = EpollFlags::EPOLLIN.union(EpollFlags::EPOLLET);
 /// In the lowest three bits, instead of the number of a UDP socket.
 const TCP: u8 = 7;
 

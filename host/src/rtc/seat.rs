@@ -13,6 +13,7 @@ use super::command::{Opening, PeerCommand};
 use super::connection::{Connection, Received};
 use super::output::{Output, Route};
 use super::peer::{self, Peer};
+use super::poller::Token;
 use super::socket::Udp;
 use super::sockets::{Sent, Sockets};
 use super::tracks::Tracks;
@@ -94,9 +95,11 @@ impl Seat {
             match received {
                 Ok(true) => {}
                 Ok(false) => return,
-                Err(error) => return debug!(%error, "Cannot receive."),
+                // It may be about what we sent: datagrams can wait behind it.
+                Err(error) => debug!(%error, "Cannot receive."),
             }
         }
+        self.come_back(socket, shared);
     }
 
     /// The TCP connection can be read or written, or has ended.
@@ -170,6 +173,16 @@ impl Seat {
         self.tracks.end(now);
         let reason = "the peer connection hit a bug in trackmill";
         self.say(PeerEvent::Failed(reason.to_owned()));
+    }
+
+    /// What is left on a UDP socket waits for the next turn.
+    fn come_back(&self, socket: u8, shared: &Shared) {
+        let token = Token::Udp(self.slot, socket);
+        if let Some(udp) = self.sockets.udp(socket)
+            && let Err(error) = shared.poller.rearm_edge(udp, token)
+        {
+            warn!(%error, "Cannot watch a socket any more.");
+        }
     }
 
     fn receive(&mut self, arrival: Instant, route: Route, datagram: &mut [u8]) {

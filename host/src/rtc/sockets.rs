@@ -38,7 +38,7 @@ impl Sockets {
     /// # Errors
     /// If it cannot be watched.
     pub(crate) fn new(slot: u32, udp: Udp, poller: &Poller) -> io::Result<Self> {
-        poller.add(&udp, Token::Udp(slot, 0), EpollFlags::EPOLLIN)?;
+        poller.add_edge(&udp, Token::Udp(slot, 0))?;
         Ok(Self {
             slot,
             udp: vec![udp],
@@ -76,7 +76,7 @@ impl Sockets {
         }
         let token = Token::Udp(self.slot, index);
         let udp = Udp::bind(address)
-            .and_then(|udp| poller.add(&udp, token, EpollFlags::EPOLLIN).map(|()| udp))
+            .and_then(|udp| poller.add_edge(&udp, token).map(|()| udp))
             .inspect_err(|error| debug!(%address, %error, "Cannot open another socket."))
             .ok()?;
         let local = udp.local();

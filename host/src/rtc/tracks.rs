@@ -41,6 +41,7 @@ impl Tracks {
             track,
             source: Source::None,
             consumer: Some(consumer),
+            attention: Attention::Now,
         });
         self.bind(now);
     }
@@ -136,13 +137,12 @@ impl Tracks {
     ) -> Option<Instant> {
         let mut next: Option<Instant> = None;
         for attached in &mut self.attached {
-            let Some(wish) = attached.poll(now) else {
-                continue;
-            };
-            if let (true, Source::Stream(ssrc)) = (wish.keyframe, attached.source) {
+            if attached.poll(now)
+                && let Source::Stream(ssrc) = attached.source
+            {
                 request_keyframe(ssrc);
             }
-            next = next.into_iter().chain(wish.timeout).min();
+            next = next.into_iter().chain(attached.due()).min();
         }
         self.bury();
         next
@@ -212,6 +212,17 @@ struct Attached {
     source: Source,
     /// `None` once it has panicked.
     consumer: Option<Box<dyn Consumer>>,
+    attention: Attention,
+}
+
+/// When a consumer is to be looked at. It is kept here because consumers are large: to ask each of
+/// 50 in every turn would fetch them all into the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attention {
+    /// It was called since.
+    Now,
+    /// Then; `None` is never.
+    At(Option<Instant>),
 }
 
 /// Where the packets of a consumer come from.
@@ -234,12 +245,6 @@ impl Source {
     }
 }
 
-/// What a consumer wants.
-struct Wish {
-    keyframe: bool,
-    timeout: Option<Instant>,
-}
-
 impl Attached {
     fn follow(&mut self, ssrc: Ssrc, now: Instant) {
         let source = Source::Stream(ssrc);
@@ -250,22 +255,35 @@ impl Attached {
         }
     }
 
-    fn poll(&mut self, now: Instant) -> Option<Wish> {
-        self.call(|consumer| {
+    /// Runs what is due; whether a keyframe is wanted.
+    fn poll(&mut self, now: Instant) -> bool {
+        if matches!(self.attention, Attention::At(due) if due.is_none_or(|due| due > now)) {
+            return false;
+        }
+        let polled = self.call(|consumer| {
             if consumer.poll_timeout().is_some_and(|due| due <= now) {
                 consumer.handle_timeout(now);
             }
-            Wish {
-                keyframe: consumer.take_keyframe_request(),
-                timeout: consumer.poll_timeout(),
-            }
-        })
+            (consumer.take_keyframe_request(), consumer.poll_timeout())
+        });
+        let (wants_keyframe, due) = polled.unwrap_or_default();
+        self.attention = Attention::At(due);
+        wants_keyframe
+    }
+
+    /// When it wants to be polled.
+    const fn due(&self) -> Option<Instant> {
+        match self.attention {
+            Attention::Now => None,
+            Attention::At(due) => due,
+        }
     }
 
     /// Calls the consumer. One that panics is dropped, and harms nobody else: the other tracks of
     /// this thread belong to other recordings. Nothing of it is used afterwards, so that its broken
     /// invariants stay unseen.
     fn call<T>(&mut self, f: impl FnOnce(&mut dyn Consumer) -> T) -> Option<T> {
+        self.attention = Attention::Now;
         let consumer = self.consumer.as_deref_mut()?;
         let result = catch_unwind(AssertUnwindSafe(|| f(consumer)));
         if result.is_err() {

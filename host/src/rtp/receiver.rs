@@ -32,6 +32,7 @@ pub struct Receiver {
     report_at: Option<Instant>,
     reports_written: u32,
     is_keyframe_wanted: bool,
+    has_sender_report: bool,
     /// Clear RTCP that is due.
     outbox: VecDeque<Vec<u8>>,
     dropped: Dropped,
@@ -52,6 +53,7 @@ impl Receiver {
             report_at: None,
             reports_written: 0,
             is_keyframe_wanted: false,
+            has_sender_report: false,
             outbox: VecDeque::new(),
             dropped: Dropped::default(),
             spare: Vec::new(),
@@ -98,7 +100,12 @@ impl Receiver {
 
     /// The next sender report. If several of one stream came meanwhile, only the last is left.
     pub fn poll_sender_report(&mut self) -> Option<SenderReport> {
-        self.streams.iter_mut().find_map(Stream::take_sender_report)
+        if !self.has_sender_report {
+            return None;
+        }
+        let report = self.streams.iter_mut().find_map(Stream::take_sender_report);
+        self.has_sender_report = report.is_some();
+        report
     }
 
     /// Asks the sender of `ssrc` for a keyframe: with the next
@@ -197,6 +204,7 @@ impl Receiver {
             } => {
                 if let Some(stream) = self.streams.media(ssrc) {
                     stream.accept_sender_report(now, ntp, timestamp);
+                    self.has_sender_report = true;
                 }
             }
             Part::Bye(ssrc) => {
