@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::time::{ClockId, clock_gettime};
+
 /// The monotonic time.
 #[expect(clippy::disallowed_methods, reason = "the media worker is a driver")]
 pub(crate) fn now() -> Instant {
@@ -12,6 +14,11 @@ pub(crate) fn now() -> Instant {
 #[expect(clippy::disallowed_methods, reason = "the media worker is a driver")]
 pub(crate) fn wall() -> SystemTime {
     SystemTime::now()
+}
+
+/// The CPU time that this thread has used; zero if the system does not say.
+pub(crate) fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
 
 /// Blocks the thread.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 
 use nix::sys::eventfd::EventFd;
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 
+use super::load::Load;
 use super::socket::Udp;
 use super::{Consumer, ConsumerId, Notice, OfferError, PeerEvent, PeerStatistics};
 use crate::media::TrackSid;
@@ -20,8 +20,8 @@ pub(crate) struct Link {
     pub(crate) commands: SyncSender<Command>,
     /// Ends the worker's sleep.
     pub(crate) wake: Arc<EventFd>,
-    /// How many peers the worker has; it says so itself.
-    pub(crate) load: Arc<AtomicUsize>,
+    /// How busy the worker is.
+    pub(crate) load: Arc<Load>,
 }
 
 impl Link {
@@ -37,11 +37,6 @@ impl Link {
         self.commands.try_send(command).map_err(|_| Ended)?;
         self.wake();
         Ok(())
-    }
-
-    /// How many peers the worker has.
-    pub(crate) fn load(&self) -> usize {
-        self.load.load(Ordering::Relaxed)
     }
 
     fn wake(&self) {

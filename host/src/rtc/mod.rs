@@ -22,6 +22,7 @@ mod dtls;
 mod engine;
 mod framing;
 mod handle;
+mod load;
 mod output;
 mod peer;
 #[cfg(test)]

@@ -94,7 +94,36 @@ const TCP: u8 = 7;
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
+
+    #[test]
+    fn a_datagram_is_reported_once_unless_it_is_asked_for_again() {
+        let poller = Poller::new().unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let token = Token::Udp(0, 0);
+        let ready = || {
+            let mut events = [EpollEvent::empty(); 2];
+            poller
+                .wait(&mut events, EpollTimeout::from(200_u16))
+                .unwrap()
+        };
+        poller.add_edge(&socket, token).unwrap();
+
+        socket.send_to(b"first", address).unwrap();
+        assert_eq!(ready(), 1);
+        let mut events = [EpollEvent::empty()];
+        let now = poller.wait(&mut events, EpollTimeout::ZERO);
+        assert_eq!(now, Ok(0), "nothing has come since");
+
+        poller.rearm_edge(&socket, token).unwrap();
+        assert_eq!(ready(), 1, "it is still there");
+
+        socket.send_to(b"second", address).unwrap();
+        assert_eq!(ready(), 1);
+    }
 
     #[test]
     fn a_token_survives_the_kernel() {

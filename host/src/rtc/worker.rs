@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use tracing::error;
 use super::Settings;
 use super::clock;
 use super::command::{Command, Link, Opening, PeerCommand, PeerId};
+use super::load::{self, Load};
 use super::poller::{Poller, Token};
 use super::seat::{Flow, Seat};
 use super::socket::Batch;
@@ -32,7 +32,7 @@ pub(crate) fn start(index: usize, settings: &Settings) -> io::Result<Running> {
     let wake = Arc::new(EventFd::from_flags(
         EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC,
     )?);
-    let load = Arc::new(AtomicUsize::new(0));
+    let load = Arc::new(Load::default());
     let poller = Poller::new()?;
     poller.add(&*wake, Token::Wake, EpollFlags::EPOLLIN)?;
     let link = Link {
@@ -87,8 +87,10 @@ pub(crate) struct Shared {
 struct Worker {
     inbox: Receiver<Command>,
     wake: Arc<EventFd>,
-    /// What the control side reads to spread peers.
-    load: Arc<AtomicUsize>,
+    /// What the control side reads to place peers.
+    load: Arc<Load>,
+    /// When it was measured last, and what the thread had used by then.
+    measured: (Instant, Duration),
     shared: Shared,
     seats: Vec<Option<Seat>>,
     slots: HashMap<PeerId, u32>,
@@ -102,7 +104,7 @@ impl Worker {
     fn new(
         inbox: Receiver<Command>,
         wake: Arc<EventFd>,
-        load: Arc<AtomicUsize>,
+        load: Arc<Load>,
         poller: Poller,
         settings: Settings,
     ) -> Self {
@@ -110,6 +112,7 @@ impl Worker {
             inbox,
             wake,
             load,
+            measured: (clock::now(), Duration::ZERO),
             shared: Shared {
                 poller,
                 batch: Batch::new(),
@@ -158,7 +161,19 @@ impl Worker {
             }
         };
         self.turn = clock::now();
+        self.measure();
         ready
+    }
+
+    /// Says how busy this thread is.
+    fn measure(&mut self) {
+        let (at, used) = self.measured;
+        let passed = self.turn.saturating_duration_since(at);
+        if passed >= load::PERIOD {
+            let now_used = clock::thread_time();
+            self.load.measured(now_used.saturating_sub(used), passed);
+            self.measured = (self.turn, now_used);
+        }
     }
 
     fn receive(&mut self, ready: usize) {
@@ -233,7 +248,8 @@ impl Worker {
             *place = Some(seat);
             self.slots.insert(peer, token);
             self.deadlines.set(slot, Some(clock::now()));
-            self.load.store(self.slots.len(), Ordering::Relaxed);
+        } else {
+            self.load.remove_peer();
         }
     }
 
@@ -246,7 +262,7 @@ impl Worker {
             error!("A peer panicked while it was closed.");
         }
         self.deadlines.set(slot, None);
-        self.load.store(self.slots.len(), Ordering::Relaxed);
+        self.load.remove_peer();
     }
 
     /// Runs `f` on the seat in a slot, and has it settled in this turn.
@@ -269,7 +285,7 @@ impl Worker {
             seat.crash(clock::now());
         }
         self.slots.retain(|_, taken| index(*taken) != slot);
-        self.load.store(self.slots.len(), Ordering::Relaxed);
+        self.load.remove_peer();
         self.deadlines.set(slot, None);
     }
 }
