@@ -1,5 +1,6 @@
 use std::io;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -7,9 +8,8 @@ use tokio::sync::oneshot;
 /// A thread that writes files: the home of [`Writer`](super::Writer)s, which may block it for as
 /// long as a write takes.
 ///
-/// Media workers wake one thread for all pages of a moment instead of one for each, and a page goes
-/// to the file where it arrives: handing each to a thread pool cost more than all that comes before
-/// it. A disk that stands still holds up the recordings of its thread only, and those lose nothing
+/// Media workers wake one thread for all pages of 50 ms instead of one for each, and a page goes to
+/// the file where it arrives: handing each to a thread pool cost more than all that comes before it. A disk that stands still holds up the recordings of its thread only, and those lose nothing
 /// before their queues are full, which takes audio half a minute.
 ///
 /// Dropping it ends the thread; writers that have not ended by then are dropped.
@@ -27,7 +27,9 @@ impl Disk {
     /// # Errors
     /// If the system gives none.
     pub fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().build()?;
+        let runtime = Builder::new_current_thread()
+            .on_thread_unpark(gather)
+            .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::Builder::new()
@@ -46,6 +48,15 @@ impl Disk {
     }
 }
 
+/// Lets pages gather, once the first has woken the thread: waking it costs more than a page.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread has nothing else to do, and is to be left alone meanwhile"
+)]
+fn gather() {
+    std::thread::sleep(GATHER);
+}
+
 impl Drop for Disk {
     fn drop(&mut self) {
         drop(self.stop.take());
@@ -56,3 +67,6 @@ impl Drop for Disk {
         }
     }
 }
+
+/// How long a page may lie in memory after its second is over.
+const GATHER: Duration = Duration::from_millis(50);
