@@ -7,6 +7,7 @@
 //! PCM is interleaved 32-bit floats, full scale ±1.0. Lengths and positions are in samples *per
 //! channel*.
 
+pub mod encode;
 pub mod g711;
 pub mod opus;
 pub mod resample;
