@@ -10,6 +10,7 @@
 pub mod encode;
 pub mod g711;
 pub mod opus;
+pub mod reblock;
 pub mod resample;
 mod resampled;
 pub mod sample;
