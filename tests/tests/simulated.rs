@@ -6,6 +6,7 @@ mod manifest;
 mod mp4;
 mod fuzz;
 mod ogg;
+mod pcm;
 mod recover;
 mod sink;
 mod wav;
