@@ -1,5 +1,6 @@
 //! What can be proved without a server: files, captures, virtual time. One module a subject.
 
+mod codec;
 mod command_line;
 mod layering;
 mod manifest;
