@@ -1,4 +1,4 @@
-//! Access units → container bytes, crash-safe and without I/O.
+//! Access units, or decoded sound → container bytes, crash-safe and without I/O.
 //!
 //! A muxer hands out [`Output`]s: bytes to append, and bytes that replace the beginning of the
 //! file. A file that got only a prefix of them (a killed process) plays up to the last
