@@ -26,6 +26,7 @@ pub mod srtp;
 pub mod rtp;
 pub mod depacketize;
 pub mod bitstream;
+pub mod codec;
 pub mod mux;
 pub mod sink;
 pub mod pipeline;

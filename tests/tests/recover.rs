@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use trackmill::command::{Cli, Command, Exit, recover};
 use trackmill::egress::manifest::{Manifest, Status, Subject};
 use trackmill::egress::recovery::{self, Leftover, Mode, Recovery, RecoveryError};
-use trackmill::media::{AccessUnit, Codec, Integrity, NtpTimestamp, Pts};
-use trackmill::mux::{self, Container, Metadata, Output};
+use trackmill::media::{AccessUnit, AudioFormat, Codec, Integrity, NtpTimestamp, Pts};
+use trackmill::mux::{self, Container, Metadata, Muxer, Output};
 use trackmill::sink::{self, FileSink, SyncPolicy, path};
 
 #[test]
@@ -44,6 +44,37 @@ fn a_torn_file_becomes_whole_and_says_what_it_holds() {
             names(directory.path()),
             [name.to_owned(), format!("{name}.json")]
         );
+        assert!(recover_all(directory.path()).is_empty());
+    }
+}
+
+/// The last bytes of the crash are the middle of a sample.
+#[test]
+fn decoded_sound_becomes_whole_too() {
+    for (container, name, seconds) in [
+        (Container::Wav, "alice.wav", 5),
+        (Container::Pcm, "alice.pcm", 0),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let file = directory.path().join(name);
+        let metadata = metadata(Codec::Opus);
+        let mut muxer = mux::for_pcm(container, AudioFormat::OPUS, &metadata).unwrap();
+        let sound = appended(&mut *muxer, 960, 3_840);
+        let header = sound.iter().map(Bytes::len).sum::<usize>() - 5 * 192_000;
+        crashed_after(&file, &sound);
+
+        let found = recover_all(directory.path());
+
+        assert!(
+            matches!(found.as_slice(), [(_, Recovery::Whole(_))]),
+            "{name}: {found:?}"
+        );
+        let manifest = read_manifest(&file);
+        assert_eq!(manifest.status, Status::Recovered);
+        assert_eq!(manifest.bytes, (header + 5 * 192_000 - 4) as u64);
+        assert_eq!(manifest.bytes, fs::metadata(&file).unwrap().len());
+        let short = Duration::from_secs(seconds).saturating_sub(manifest.duration);
+        assert!(short < Duration::from_millis(1), "{manifest:?}");
         assert!(recover_all(directory.path()).is_empty());
     }
 }
@@ -201,6 +232,12 @@ fn the_exit_code_says_what_came_of_it() {
 /// Leaves five seconds of a track behind as a killed process does: a draft, and a spool file whose
 /// last bytes are missing.
 fn crashed(file: &Path, codec: Codec) -> PathBuf {
+    let mut muxer = mux::for_codec(Container::of(codec), metadata(codec));
+    let ticks = u64::from(codec.clock_rate().get()) / 50;
+    crashed_after(file, &appended(&mut *muxer, ticks, 160))
+}
+
+fn crashed_after(file: &Path, media: &[Bytes]) -> PathBuf {
     let mut sink = FileSink::create(file, SyncPolicy::AtEnd).expect("the directory is writable");
     let name = file.file_name().expect("it is a file").to_string_lossy();
     let draft = Manifest {
@@ -209,8 +246,9 @@ fn crashed(file: &Path, codec: Codec) -> PathBuf {
     };
     sink.write_draft(draft.to_json().as_bytes())
         .expect("the directory is writable");
-    for bytes in media(codec) {
-        sink.append(&[bytes]).expect("there is space");
+    for bytes in media {
+        sink.append(std::slice::from_ref(bytes))
+            .expect("there is space");
     }
     let spool = sink.abandon();
     let torn = fs::File::options()
@@ -222,23 +260,16 @@ fn crashed(file: &Path, codec: Codec) -> PathBuf {
     spool
 }
 
-fn media(codec: Codec) -> Vec<Bytes> {
-    let metadata = Metadata {
-        codec,
-        room: "stand-up".into(),
-        participant: "alice".into(),
-        track: "TR_x".into(),
-        started_at: NtpTimestamp(0),
-    };
-    let mut muxer = mux::for_codec(Container::of(codec), metadata);
-    let ticks = u64::from(codec.clock_rate().get()) / 50;
+/// What is appended to the file of a track of five seconds whose units last so many ticks and have so
+/// many bytes.
+fn appended(muxer: &mut dyn Muxer, ticks: u64, bytes: usize) -> Vec<Bytes> {
     for number in 0..250 {
         let unit = AccessUnit {
             pts: Pts(number * ticks),
             is_keyframe: true,
             integrity: Integrity::Whole,
             // For Opus, the first byte says: CELT, 20 ms, mono, one frame.
-            data: Bytes::from(vec![0xf8; 160]),
+            data: Bytes::from(vec![0xf8; bytes]),
         };
         muxer.write(&unit).expect("any audio can be written");
     }
@@ -250,6 +281,16 @@ fn media(codec: Codec) -> Vec<Bytes> {
             Output::PatchHead(_) => None,
         })
         .collect()
+}
+
+fn metadata(codec: Codec) -> Metadata {
+    Metadata {
+        codec,
+        room: "stand-up".into(),
+        participant: "alice".into(),
+        track: "TR_x".into(),
+        started_at: NtpTimestamp(0),
+    }
 }
 
 fn subject() -> Subject {

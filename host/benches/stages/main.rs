@@ -6,6 +6,7 @@
 //! `make load` shows.
 
 mod capture;
+mod sound;
 mod synthetic;
 
 use divan::counter::ItemsCount;

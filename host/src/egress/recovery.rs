@@ -120,13 +120,13 @@ fn recover_spool(spool: &Path, mode: Mode) -> Result<Recovery, RecoveryError> {
         return Ok(Recovery::Recording);
     };
     let mut torn = Torn::new(spool, file)?;
-    let repair = match recovery::repair(&torn) {
+    let mut file = path::finished(spool).unwrap_or_else(|| spool.to_path_buf());
+    let repair = match repair(&torn, &file) {
         Ok(repair) => repair,
         Err(_) if torn.is_empty() => return Ok(Recovery::Empty("the file is empty")),
         Err(RepairError::NothingWritten(why)) => return Ok(Recovery::Empty(why)),
         Err(source) => return Err(unrepairable(spool, source)),
     };
-    let mut file = path::finished(spool).unwrap_or_else(|| spool.to_path_buf());
     if mode == Mode::Repair {
         torn.carry_out(&repair)?;
         file = sink::name_finished(spool, &file)?;
@@ -140,10 +140,15 @@ fn recover_spool(spool: &Path, mode: Mode) -> Result<Recovery, RecoveryError> {
 fn recover_manifest(file: &Path, mode: Mode) -> Result<Recovery, RecoveryError> {
     let open = |error| SinkError::new(Operation::Open, file, error);
     let whole = Torn::new(file, File::open(file).map_err(open)?)?;
-    let repair = recovery::repair(&whole).map_err(|source| unrepairable(file, source))?;
+    let repair = repair(&whole, file).map_err(|source| unrepairable(file, source))?;
     let draft = path::manifest(&path::spool(file));
     let manifest = read_draft(&draft, file).recovered(&repair, whole.len, whole.written_at);
     conclude(file.to_path_buf(), manifest, mode)
+}
+
+fn repair(torn: &Torn<'_>, file: &Path) -> Result<Repair, RepairError> {
+    let extension = file.extension().unwrap_or_default();
+    recovery::repair_named(torn, &extension.to_string_lossy())
 }
 
 fn conclude(file: PathBuf, manifest: Manifest, mode: Mode) -> Result<Recovery, RecoveryError> {

@@ -1,4 +1,4 @@
-//! Access units → container bytes, crash-safe and without I/O.
+//! Access units, or decoded sound → container bytes, crash-safe and without I/O.
 //!
 //! A muxer hands out [`Output`]s: bytes to append, and bytes that replace the beginning of the
 //! file. A file that got only a prefix of them (a killed process) plays up to the last
@@ -17,7 +17,7 @@ use self::mp4::Mp4Muxer;
 use self::ogg::Ogg;
 use self::wav::Wav;
 use self::webm::WebM;
-use crate::media::{AccessUnit, Codec, NtpTimestamp, Pts};
+use crate::media::{AccessUnit, AudioFormat, Codec, NtpTimestamp, Pts};
 
 /// Writes one track into one file.
 pub trait Muxer: std::fmt::Debug + Send {
@@ -57,8 +57,10 @@ pub enum Container {
     Mp4,
     /// `.webm`: VP8, VP9 (AV1 on request).
     WebM,
-    /// `.wav`: G.711.
+    /// `.wav`: G.711, decoded sound.
     Wav,
+    /// `.pcm`: decoded sound, and nothing around it.
+    Pcm,
 }
 
 impl Container {
@@ -79,6 +81,7 @@ impl Container {
             Self::Mp4 => "mp4",
             Self::WebM => "webm",
             Self::Wav => "wav",
+            Self::Pcm => "pcm",
         }
     }
 }
@@ -116,6 +119,21 @@ pub fn for_codec(container: Container, metadata: Metadata) -> Box<dyn Muxer> {
         Container::Mp4 => Box::new(Mp4Muxer::new(metadata)),
         Container::WebM => Box::new(WebM::new(metadata)),
         Container::Wav => Box::new(Wav::new(&metadata)),
+        Container::Pcm => Box::new(Wav::raw(metadata.codec)),
+    }
+}
+
+/// The muxer of a container for decoded sound; `None` if it holds none. Units are interleaved 16-bit
+/// little endian samples, and their `pts` counts 48 kHz ticks, whatever the sample rate.
+pub fn for_pcm(
+    container: Container,
+    format: AudioFormat,
+    metadata: &Metadata,
+) -> Option<Box<dyn Muxer>> {
+    match container {
+        Container::Wav => Some(Box::new(Wav::pcm(metadata, format))),
+        Container::Pcm => Some(Box::new(Wav::raw_pcm(format))),
+        Container::Ogg | Container::Mp4 | Container::WebM => None,
     }
 }
 

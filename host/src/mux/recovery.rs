@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{Output, mp4, ogg, wav, webm};
+use super::{Container, Output, mp4, ogg, wav, webm};
 
 /// A file to repair, read at random.
 pub trait Source {
@@ -95,6 +95,18 @@ pub fn repair(source: &dyn Source) -> Result<Repair, RepairError> {
     }
 }
 
+/// As [`repair`], for a file with this extension: raw PCM has nothing in it that says what it is.
+///
+/// # Errors
+/// As [`repair`].
+pub fn repair_named(source: &dyn Source, extension: &str) -> Result<Repair, RepairError> {
+    if extension == Container::Pcm.extension() {
+        wav::recover_raw(source)
+    } else {
+        repair(source)
+    }
+}
+
 /// Every container says what it is within so many bytes.
 const MAGIC: usize = 16;
 
@@ -163,7 +175,7 @@ impl<'a> Window<'a> {
 mod tests {
     use super::*;
     use crate::media::{Codec, NtpTimestamp};
-    use crate::mux::{Container, Metadata, for_codec};
+    use crate::mux::{Metadata, for_codec};
 
     #[test]
     fn a_container_is_known_by_its_first_bytes() {

@@ -5,6 +5,7 @@ mod path;
 mod payload;
 pub mod seeds;
 mod signal;
+mod sound;
 mod target;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ pub use mutate::Mutator;
 pub use path::path_template;
 pub use payload::{CODECS, LOST, MARKER, NEW_TIME, bitstream, depacketize};
 pub use signal::{sdp, signal_message};
+pub use sound::decode_opus;
 pub use target::{TARGETS, Target, directory};
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the

@@ -15,10 +15,11 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     target("receive", super::receive),
     target("depacketize", super::depacketize),
     target("bitstream", super::bitstream),
+    target("decode_opus", super::decode_opus),
     target("sdp", super::sdp),
     target("signal_message", super::signal_message),
     target("path_template", super::path_template),

@@ -18,11 +18,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("rtp", &["bitstream", "media", "srtp"]),
     ("depacketize", &["bitstream", "media", "rtp"]),
     ("bitstream", &["media"]),
+    ("codec", &["bitstream", "media"]),
     ("mux", &["bitstream", "media"]),
     ("sink", &["media"]),
     (
         "pipeline",
-        &["bitstream", "depacketize", "media", "mux", "rtp"],
+        &["bitstream", "codec", "depacketize", "media", "mux", "rtp"],
     ),
     ("room", &["clock", "media", "rtc", "signal"]),
     (

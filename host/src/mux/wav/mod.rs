@@ -1,9 +1,12 @@
-//! G.711 → WAV, untouched: the format tags say µ-law or A-law (media.md §7).
+//! Sound → WAV (media.md §7): G.711 untouched, of which the format tag says whether it is µ-law or
+//! A-law, and decoded sound as 16-bit PCM.
 //!
-//! The header is written again each second, so that a killed file is right.
+//! The header is written again each second, so that a killed file is right. Raw PCM (`.pcm`) is the
+//! same without a header.
 
 mod header;
 mod recover;
+mod sound;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -11,20 +14,23 @@ use std::mem;
 use bytes::Bytes;
 
 use self::header::{Header, padding};
+use self::sound::Sound;
 use super::{Metadata, MuxError, Muxer, Output};
-use crate::media::{AccessUnit, Codec, Pts};
+use crate::media::{AccessUnit, AudioFormat, Codec, Pts};
 
 pub use self::header::is_wav;
-pub use self::recover::recover;
+pub use self::recover::{recover, recover_raw};
 
-/// Writes one G.711 track into one WAV file.
+/// Writes the sound of one track into one WAV or raw file.
 #[derive(Debug)]
 pub struct Wav {
-    header: Header,
-    codec: Codec,
+    /// `None` for a raw file.
+    header: Option<Header>,
+    /// `None` for what does not go into such files.
+    sound: Option<Sound>,
     /// Sound that is not in the file yet, at most a second and a unit.
     buffer: Vec<u8>,
-    /// Bytes of sound in the file; each is a sample.
+    /// Bytes of sound in the file.
     written: u64,
     waiting: Option<Waiting>,
     is_finished: bool,
@@ -35,6 +41,7 @@ pub struct Wav {
 /// memory, and what comes behind it.
 #[derive(Debug)]
 struct Waiting {
+    /// Bytes.
     silence: u64,
     then: Then,
 }
@@ -46,14 +53,37 @@ enum Then {
 }
 
 impl Wav {
-    /// Starts a file; its header is ready. Any codec but PCMU and PCMA is refused with the first
-    /// unit.
+    /// Starts a file of G.711 as it comes; its header is ready. Any codec but PCMU and PCMA is refused
+    /// with the first unit.
     pub fn new(metadata: &Metadata) -> Self {
-        let header = Header::new(metadata);
+        let sound = Sound::of(metadata.codec);
+        let header = Header::new(metadata, sound.unwrap_or(Sound::Pcmu));
+        Self::starting(Some(header), sound)
+    }
+
+    /// Starts a file of decoded sound; its header is ready. Units are interleaved 16-bit little
+    /// endian samples, and their `pts` counts 48 kHz ticks, whatever the sample rate.
+    pub fn pcm(metadata: &Metadata, format: AudioFormat) -> Self {
+        let sound = Sound::Pcm(format);
+        Self::starting(Some(Header::new(metadata, sound)), Some(sound))
+    }
+
+    /// The same as [`Wav::pcm`], without a header.
+    pub fn raw_pcm(format: AudioFormat) -> Self {
+        Self::starting(None, Some(Sound::Pcm(format)))
+    }
+
+    /// The same as [`Wav::new`], without a header.
+    pub fn raw(codec: Codec) -> Self {
+        Self::starting(None, Sound::of(codec))
+    }
+
+    fn starting(header: Option<Header>, sound: Option<Sound>) -> Self {
+        let head = header.as_ref().map(|header| header.with_sound(0));
         Self {
-            ready: [Output::Append(header.with_sound(0))].into(),
+            ready: head.map(Output::Append).into_iter().collect(),
             header,
-            codec: metadata.codec,
+            sound,
             buffer: Vec::new(),
             written: 0,
             waiting: None,
@@ -61,26 +91,31 @@ impl Wav {
         }
     }
 
-    /// Samples up to the end of the last unit.
+    /// Bytes up to the end of the last unit.
     const fn end(&self) -> u64 {
         self.written + self.buffer.len() as u64
     }
 
+    /// Bytes of silence before something at `pts`.
+    fn hole(&self, sound: Sound, pts: Pts) -> u64 {
+        sound.bytes_before(pts).saturating_sub(self.end())
+    }
+
     /// Writes the next second of what waits; `false` if nothing does.
     fn advance(&mut self) -> bool {
-        let Some(waiting) = &mut self.waiting else {
+        let (Some(waiting), Some(sound)) = (&mut self.waiting, self.sound) else {
             return false;
         };
         if waiting.silence > 0 {
-            let room = SECOND.saturating_sub(self.buffer.len());
+            let room = sound.second().saturating_sub(self.buffer.len());
             let part = usize::try_from(waiting.silence).map_or(room, |left| left.min(room));
             waiting.silence -= part as u64;
             let len = self.buffer.len() + part;
-            self.buffer.resize(len, silence(self.codec));
-            self.write_seconds();
+            self.buffer.resize(len, sound.silence());
+            self.write_seconds(sound);
         } else if let Some(Waiting { then, .. }) = self.waiting.take() {
             match then {
-                Then::Unit(data) => self.write_unit(&data),
+                Then::Unit(data) => self.write_unit(sound, &data),
                 Then::End => self.write_end(),
             }
         }
@@ -92,13 +127,13 @@ impl Wav {
         while self.advance() {}
     }
 
-    fn write_unit(&mut self, data: &[u8]) {
+    fn write_unit(&mut self, sound: Sound, data: &[u8]) {
         self.buffer.extend_from_slice(data);
-        self.write_seconds();
+        self.write_seconds(sound);
     }
 
-    fn write_seconds(&mut self) {
-        if self.buffer.len() >= SECOND {
+    fn write_seconds(&mut self, sound: Sound) {
+        if self.buffer.len() >= sound.second() {
             self.write_buffer();
         }
     }
@@ -122,8 +157,9 @@ impl Wav {
     }
 
     fn patch(&mut self) {
-        let head = self.header.with_sound(self.written);
-        self.ready.push_back(Output::PatchHead(head));
+        let head = self.header.as_ref();
+        let head = head.map(|header| header.with_sound(self.written));
+        self.ready.extend(head.map(Output::PatchHead));
     }
 }
 
@@ -131,16 +167,19 @@ impl Muxer for Wav {
     /// A unit that starts before the one before it ends goes behind it; the next hole is shorter by
     /// as much.
     fn write(&mut self, unit: &AccessUnit) -> Result<(), MuxError> {
-        if !matches!(self.codec, Codec::Pcmu | Codec::Pcma) {
-            return Err(MuxError::Start("WAV holds PCMU and PCMA"));
+        let Some(sound) = self.sound else {
+            return Err(MuxError::Start("WAV and raw files hold PCMU, PCMA and PCM"));
+        };
+        if !unit.data.len().is_multiple_of(sound.block().into()) {
+            return Err(MuxError::Unit("it ends within a sample"));
         }
         if self.is_finished {
             return Err(MuxError::Unit("the track has ended"));
         }
         self.settle();
-        let hole = unit.pts.0.saturating_sub(self.end());
+        let hole = self.hole(sound, unit.pts);
         if hole == 0 {
-            self.write_unit(&unit.data);
+            self.write_unit(sound, &unit.data);
         } else {
             self.waiting = Some(Waiting {
                 silence: hole,
@@ -164,7 +203,7 @@ impl Muxer for Wav {
         self.settle();
         self.is_finished = true;
         self.waiting = Some(Waiting {
-            silence: end.0.saturating_sub(self.end()),
+            silence: self.sound.map_or(0, |sound| self.hole(sound, end)),
             then: Then::End,
         });
     }
@@ -175,20 +214,10 @@ impl Muxer for Wav {
     }
 }
 
-/// The code of a sample of value zero.
-const fn silence(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcma => 0xd5,
-        _ => 0xff,
-    }
-}
-
-const SECOND: usize = 8_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{Integrity, NtpTimestamp};
+    use crate::media::{Channels, Integrity, NtpTimestamp, SampleRate};
 
     #[test]
     fn an_hour_of_silence_waits_until_somebody_takes_it() {
@@ -215,23 +244,70 @@ mod tests {
 
         let sound = Output::Append(Bytes::from_static(&[0xd5, 0xd5, 0xd5, 0]));
         assert_eq!(wav.poll_output(), Some(sound));
-        let head = Output::PatchHead(wav.header.with_sound(3));
-        assert_eq!(wav.poll_output(), Some(head));
+        let head = wav.header.as_ref().unwrap().with_sound(3);
+        assert_eq!(wav.poll_output(), Some(Output::PatchHead(head)));
     }
 
     #[test]
-    fn other_codecs_are_refused() {
-        assert!(wav(Codec::Opus).write(&unit(0)).is_err());
+    fn other_codecs_are_refused_and_make_no_sound() {
+        let mut wav = wav(Codec::Opus);
+        assert!(wav.write(&unit(0)).is_err());
+
+        wav.finish(Pts(8_000));
+
+        assert!(matches!(wav.poll_output(), Some(Output::Append(_))));
+        assert_eq!(wav.poll_output(), None);
+    }
+
+    #[test]
+    fn half_a_sample_is_refused() {
+        let mut wav = Wav::raw_pcm(AudioFormat::OPUS);
+        let unit = AccessUnit {
+            data: Bytes::from_static(&[0; 6]),
+            ..unit(0)
+        };
+
+        assert!(wav.write(&unit).is_err());
+        wav.finish(Pts(0));
+        assert_eq!(wav.poll_output(), None);
+    }
+
+    #[test]
+    fn a_raw_file_is_the_sound_of_a_wav_file() {
+        let format = AudioFormat::new(SampleRate::HZ_16000, Channels::Mono);
+        let [wav, raw] = [
+            Wav::pcm(&metadata(Codec::Opus), format),
+            Wav::raw_pcm(format),
+        ]
+        .map(|mut wav| {
+            wav.write(&unit(960)).unwrap();
+            wav.finish(Pts(48_000));
+            let outputs = std::iter::from_fn(|| wav.poll_output());
+            let appended = outputs.filter_map(|output| match output {
+                Output::Append(bytes) => Some(bytes),
+                Output::PatchHead(_) => None,
+            });
+            appended.collect::<Vec<_>>().concat()
+        });
+
+        assert_eq!(raw.len(), 32_000);
+        assert_eq!(raw[640..800], [7; 160]);
+        assert_eq!(raw.iter().filter(|byte| **byte != 0).count(), 160);
+        assert!(wav.ends_with(&raw) && wav.len() > raw.len());
     }
 
     fn wav(codec: Codec) -> Wav {
-        Wav::new(&Metadata {
+        Wav::new(&metadata(codec))
+    }
+
+    fn metadata(codec: Codec) -> Metadata {
+        Metadata {
             codec,
             room: "room".to_owned(),
             participant: "participant".to_owned(),
             track: "TR_1".to_owned(),
             started_at: NtpTimestamp(0),
-        })
+        }
     }
 
     fn unit(pts: u64) -> AccessUnit {
@@ -239,7 +315,7 @@ mod tests {
             pts: Pts(pts),
             is_keyframe: true,
             integrity: Integrity::Whole,
-            data: Bytes::from_static(&[0; 160]),
+            data: Bytes::from_static(&[7; 160]),
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Makes a WAV file whole: its header says how much sound there is.
+//! Makes a file of sound whole: a WAV header says how much there is.
+
+use std::time::Duration;
 
 use super::header::{Header, MAX, is_wav, padding};
-use crate::media::ClockRate;
 use crate::mux::Output;
 use crate::mux::recovery::{Repair, RepairError, Source, Window};
 
-/// Finds out how much sound there is. Units are counted as 20 ms, because their bounds are not in
-/// the file.
+/// Finds out how much sound there is, in whole samples. Units are counted as 20 ms, because their
+/// bounds are not in the file.
 ///
 /// # Errors
 /// [`RepairError::UnknownFormat`] if trackmill did not write the file,
@@ -18,27 +19,49 @@ pub fn recover(source: &dyn Source) -> Result<Repair, RepairError> {
         return Err(RepairError::UnknownFormat);
     }
     let header = Header::parse(head).ok_or_else(|| refuse(source))?;
+    let block = u64::from(header.sound().block());
     let rest = source.len() - header.len();
-    if rest == 0 {
+    let whole = [rest, rest.saturating_sub(1)]
+        .into_iter()
+        .filter(|sound| sound + padding(*sound) == rest && sound.is_multiple_of(block))
+        .find(|sound| head.starts_with(&header.with_sound(*sound)));
+    let sound = whole.unwrap_or(rest - rest % block);
+    if sound == 0 {
         return Err(RepairError::NothingWritten("no sound follows the header"));
     }
-    let whole = [rest, rest - 1]
-        .into_iter()
-        .filter(|sound| sound + padding(*sound) == rest)
-        .find(|sound| head.starts_with(&header.with_sound(*sound)));
-    let sound = whole.unwrap_or(rest);
     let pad = (padding(sound) == 1).then_some(Output::Append([0][..].into()));
     let patch = Output::PatchHead(header.with_sound(sound));
     let outputs = pad.into_iter().chain([patch]);
+    let rate = header.sound().format().rate;
+    let samples = sound / block;
     Ok(Repair {
-        keep: source.len(),
+        keep: whole.map_or(header.len() + sound, |_| source.len()),
         outputs: if whole.is_some() {
             Vec::new()
         } else {
             outputs.collect()
         },
-        duration: ClockRate::G711.duration(sound),
-        units: sound.div_ceil(UNIT),
+        duration: rate.duration(samples),
+        units: samples.div_ceil(rate.samples(UNIT)),
+    })
+}
+
+/// Cuts a raw file of PCM behind its last whole sample, whether it has one channel or two. Nothing in
+/// the file says its rate: how long it plays and how many units it holds is not known, and given as
+/// zero.
+///
+/// # Errors
+/// [`RepairError::NothingWritten`] if there is no whole sample.
+pub fn recover_raw(source: &dyn Source) -> Result<Repair, RepairError> {
+    let keep = source.len() - source.len() % STEREO;
+    if keep == 0 {
+        return Err(RepairError::NothingWritten("it holds no whole sample"));
+    }
+    Ok(Repair {
+        keep,
+        outputs: Vec::new(),
+        duration: Duration::ZERO,
+        units: 0,
     })
 }
 
@@ -50,5 +73,7 @@ fn refuse(source: &dyn Source) -> RepairError {
     }
 }
 
-/// 20 ms.
-const UNIT: u64 = 160;
+const UNIT: Duration = Duration::from_millis(20);
+
+/// Bytes of a 16-bit sample of two channels.
+const STEREO: u64 = 4;

@@ -1,6 +1,7 @@
+use anyhow::Context;
 use bytes::Bytes;
-use trackmill::media::{AccessUnit, Codec, Integrity, NtpTimestamp, Pts, TrackKind};
-use trackmill::mux::{Container, Metadata, Muxer, Output, for_codec};
+use trackmill::media::{AccessUnit, AudioFormat, Codec, Integrity, NtpTimestamp, Pts, TrackKind};
+use trackmill::mux::{Container, Metadata, Muxer, Output, for_codec, for_pcm};
 
 use super::Seed;
 use crate::clip;
@@ -15,17 +16,35 @@ pub(super) fn torn() -> anyhow::Result<Vec<Seed>> {
         ("recover_webm", Codec::Vp8),
         ("recover_wav", Codec::Pcmu),
     ] {
-        let outputs = outputs(codec)?;
-        let whole = applied(&outputs);
-        let appended = outputs.len().saturating_sub(3);
-        let killed = applied(outputs.get(..appended).unwrap_or_default());
-        let mut cut = killed.clone();
-        cut.truncate(killed.len() - 7);
-        seeds.push(Seed::new(target, "whole", whole));
-        seeds.push(Seed::new(target, "killed", killed));
-        seeds.push(Seed::new(target, "torn", cut));
+        seeds.extend(of_file(target, "", &outputs(codec)?));
     }
+    seeds.extend(of_file("recover_wav", "pcm-", &decoded()?));
     Ok(seeds)
+}
+
+fn of_file(target: &'static str, prefix: &str, outputs: &[Output]) -> [Seed; 3] {
+    let whole = applied(outputs);
+    let appended = outputs.len().saturating_sub(3);
+    let killed = applied(outputs.get(..appended).unwrap_or_default());
+    let mut cut = killed.clone();
+    cut.truncate(killed.len() - 7);
+    [("whole", whole), ("killed", killed), ("torn", cut)]
+        .map(|(name, file)| Seed::new(target, format!("{prefix}{name}"), file))
+}
+
+/// A moment of decoded sound, closed twice.
+fn decoded() -> anyhow::Result<Vec<Output>> {
+    let metadata = metadata(Codec::Opus);
+    let mut muxer =
+        for_pcm(Container::Wav, AudioFormat::OPUS, &metadata).context("it holds PCM")?;
+    for number in 0..6_u8 {
+        muxer.write(&unit(Codec::Pcmu, u64::from(number) * 120, number))?;
+        if number % 2 == 1 {
+            muxer.flush();
+        }
+    }
+    muxer.finish(Pts(0));
+    Ok(drain(&mut *muxer))
 }
 
 /// Three seconds with a hole, closed each second.

@@ -3,6 +3,7 @@
 mod files;
 mod messages;
 mod packets;
+mod sound;
 
 use std::fs;
 use std::path::Path;
@@ -38,6 +39,7 @@ pub fn all() -> anyhow::Result<Vec<Seed>> {
     let mut seeds = packets::received();
     seeds.extend(packets::depacketized()?);
     seeds.extend(packets::units()?);
+    seeds.extend(sound::decoded()?);
     seeds.extend(offers()?);
     seeds.extend(messages::all());
     seeds.extend(path_templates());
