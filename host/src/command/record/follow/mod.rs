@@ -1,10 +1,14 @@
 //! Which tracks are recorded, from when to when: the plan of `trackmill record` as a state machine.
 
+mod selection;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+pub(super) use selection::Selection;
+
 use crate::egress::{Ending, Status};
-use crate::media::{ParticipantIdentity, TrackSid, TrackSource};
+use crate::media::TrackSid;
 use crate::signal::{Event, Publication, SubscriptionFailure, UnpublishReason};
 
 /// Follows the publications of a room. Feed it what happens, take [`Action`]s until `None`.
@@ -13,6 +17,8 @@ pub(super) struct Follow {
     selection: Selection,
     settings: Settings,
     recordings: BTreeMap<RecordingId, Recording>,
+    /// Tracks that may turn out to take another's place, oldest first.
+    held: Vec<Held>,
     started: u64,
     /// Until when the first track must be there.
     wait_until: Option<Instant>,
@@ -20,20 +26,6 @@ pub(super) struct Follow {
     stop_at: Option<Instant>,
     is_leaving: bool,
     actions: VecDeque<Action>,
-}
-
-/// Which tracks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Selection {
-    /// One publication; the recording ends with it.
-    Track(TrackSid),
-    /// What a participant publishes, or one source of it.
-    Participant {
-        identity: ParticipantIdentity,
-        source: Option<TrackSource>,
-    },
-    /// Everything, also what is published later.
-    All,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,12 +72,21 @@ struct Gone {
     ending: Ending,
 }
 
+/// A track of a source that is being recorded. Signalling may tell of it before it tells that the
+/// one before it is gone: then it goes on in its file (media.md T4), otherwise it gets its own.
+#[derive(Debug)]
+struct Held {
+    publication: Publication,
+    until: Instant,
+}
+
 impl Follow {
     pub(super) fn new(selection: Selection, settings: Settings, now: Instant) -> Self {
         Self {
             selection,
             settings,
             recordings: BTreeMap::new(),
+            held: Vec::new(),
             started: 0,
             wait_until: Some(now + settings.wait),
             stop_at: None,
@@ -100,8 +101,9 @@ impl Follow {
             return;
         }
         match event {
-            Event::Published(publication) => self.published(publication),
+            Event::Published(publication) => self.published(publication, now),
             Event::Unpublished { track, reason } => self.unpublished(track, *reason, now),
+            Event::Muted { track, is_muted } => self.muted(track, *is_muted),
             Event::SubscriptionFailed { track, reason } => self.failed(track, *reason),
             Event::Ended(reason) => {
                 let status = if reason.is_expected() {
@@ -160,6 +162,7 @@ impl Follow {
             .values()
             .filter_map(|recording| recording.gone.as_ref());
         gone.map(|gone| gone.until)
+            .chain(self.held.iter().map(|held| held.until))
             .chain(self.wait_until)
             .chain(self.stop_at)
             .min()
@@ -176,6 +179,7 @@ impl Follow {
         if self.wait_until.is_some_and(|at| at <= now) {
             return self.stop(&Ending::new(Status::Aborted, "no track came"));
         }
+        self.begin_those_held(now);
         self.end_those_gone(now);
     }
 
@@ -184,20 +188,47 @@ impl Follow {
         self.started
     }
 
-    fn published(&mut self, publication: &Publication) {
-        if let Some(id) = self.returned(publication) {
-            self.actions
-                .push_back(Action::Retarget(id, publication.clone()));
+    fn published(&mut self, publication: &Publication, now: Instant) {
+        if self.is_known(&publication.sid) {
             return;
         }
-        if !self.selection.covers(publication) {
+        if let Some(id) = self.returned(publication) {
+            return self.go_on(id, publication.clone());
+        }
+        if self.is_recording_source_of(publication) {
+            let until = now + OVERLAP;
+            let publication = publication.clone();
+            return self.held.push(Held { publication, until });
+        }
+        self.begin(publication.clone());
+    }
+
+    fn is_known(&self, track: &TrackSid) -> bool {
+        let recorded = self
+            .recordings
+            .values()
+            .filter(|recording| recording.gone.is_none());
+        recorded
+            .map(|recording| &recording.publication)
+            .chain(self.held.iter().map(|held| &held.publication))
+            .any(|publication| publication.sid == *track)
+    }
+
+    fn is_recording_source_of(&self, publication: &Publication) -> bool {
+        self.recordings
+            .values()
+            .any(|recording| is_same_source(&recording.publication, publication))
+    }
+
+    /// Begins to record a track, if it is selected.
+    fn begin(&mut self, publication: Publication) {
+        if !self.selection.covers(&publication) {
             return;
         }
         self.wait_until = None;
         if publication.is_encrypted {
             let why = "it is end-to-end encrypted, and the recorder has no key";
-            self.actions
-                .push_back(Action::Refuse(publication.clone(), why));
+            self.actions.push_back(Action::Refuse(publication, why));
             return self.leave_if_done();
         }
         let id = RecordingId(self.started);
@@ -207,28 +238,52 @@ impl Follow {
             gone: None,
         };
         self.recordings.insert(id, recording);
-        self.actions
-            .push_back(Action::Start(id, publication.clone()));
+        self.actions.push_back(Action::Start(id, publication));
     }
 
-    /// The recording that goes on with this publication.
-    fn returned(&mut self, publication: &Publication) -> Option<RecordingId> {
-        let (id, recording) = self.recordings.iter_mut().find(|(_, recording)| {
+    /// Continues a recording with a track that takes the place of its own.
+    fn go_on(&mut self, id: RecordingId, publication: Publication) {
+        if let Some(recording) = self.recordings.get_mut(&id) {
+            recording.gone = None;
+            recording.publication = publication.clone();
+            self.actions.push_back(Action::Retarget(id, publication));
+        }
+    }
+
+    /// The recording whose track is gone and is back as this publication.
+    fn returned(&self, publication: &Publication) -> Option<RecordingId> {
+        let (id, _) = self.recordings.iter().find(|(_, recording)| {
             recording.gone.is_some() && is_same_source(&recording.publication, publication)
         })?;
-        recording.gone = None;
-        recording.publication = publication.clone();
         Some(*id)
     }
 
+    /// The track that came before this one went.
+    fn successor(&mut self, publication: &Publication) -> Option<Publication> {
+        let is_it = |held: &Held| is_same_source(publication, &held.publication);
+        let place = self.held.iter().position(is_it)?;
+        Some(self.held.remove(place).publication)
+    }
+
+    /// Mutes of what is recorded reach it another way.
+    fn muted(&mut self, track: &TrackSid, is_muted: bool) {
+        for held in &mut self.held {
+            if held.publication.sid == *track {
+                held.publication.is_muted = is_muted;
+            }
+        }
+    }
+
     fn unpublished(&mut self, track: &TrackSid, reason: UnpublishReason, now: Instant) {
+        self.held.retain(|held| held.publication.sid != *track);
         let found = self
             .recordings
-            .iter_mut()
+            .iter()
             .find(|(_, recording)| recording.gone.is_none() && recording.publication.sid == *track);
         let Some((&id, recording)) = found else {
             return;
         };
+        let publication = recording.publication.clone();
         let ending = Ending::new(Status::Complete, text(reason));
         let is_final = matches!(self.selection, Selection::Track(_))
             && reason != UnpublishReason::GoneMeanwhile;
@@ -237,9 +292,18 @@ impl Follow {
             self.actions.push_back(Action::End(id, ending));
             return self.leave_if_done();
         }
+        match self.successor(&publication) {
+            Some(successor) => self.go_on(id, successor),
+            None => self.interrupt(id, ending, now),
+        }
+    }
+
+    fn interrupt(&mut self, id: RecordingId, ending: Ending, now: Instant) {
         let until = now + self.settings.return_window;
-        recording.gone = Some(Gone { until, ending });
-        self.actions.push_back(Action::Interrupt(id));
+        if let Some(recording) = self.recordings.get_mut(&id) {
+            recording.gone = Some(Gone { until, ending });
+            self.actions.push_back(Action::Interrupt(id));
+        }
     }
 
     /// Only what a new session would not mend ends a recording.
@@ -259,6 +323,13 @@ impl Follow {
             let ending = Ending::new(Status::Failed, reason.to_string());
             self.actions.push_back(Action::End(id, ending));
             self.leave_if_done();
+        }
+    }
+
+    fn begin_those_held(&mut self, now: Instant) {
+        let over: Vec<_> = self.held.extract_if(.., |held| held.until <= now).collect();
+        for held in over {
+            self.begin(held.publication);
         }
     }
 
@@ -286,7 +357,10 @@ impl Follow {
 
     /// A run that records everything lasts as long as the room; any other ends with its tracks.
     fn leave_if_done(&mut self) {
-        if self.recordings.is_empty() && self.selection != Selection::All {
+        let mut held = self.held.iter();
+        let is_done = self.recordings.is_empty()
+            && !held.any(|held| self.selection.covers(&held.publication));
+        if is_done && self.selection != Selection::All {
             self.leave();
         }
     }
@@ -298,23 +372,11 @@ impl Follow {
     }
 }
 
-impl Selection {
-    fn covers(&self, publication: &Publication) -> bool {
-        match self {
-            Self::Track(sid) => publication.sid == *sid,
-            Self::Participant { identity, source } => {
-                publication.publisher.identity == *identity
-                    && source.is_none_or(|source| publication.source == source)
-            }
-            Self::All => true,
-        }
-    }
-}
-
 /// The SID changes when a publisher publishes anew; who it is and what it shows do not.
 fn is_same_source(before: &Publication, now: &Publication) -> bool {
     before.publisher.identity == now.publisher.identity
         && (before.kind, before.source, &before.name) == (now.kind, now.source, &now.name)
+        && before.is_encrypted == now.is_encrypted
 }
 
 const fn text(reason: UnpublishReason) -> &'static str {
@@ -324,6 +386,11 @@ const fn text(reason: UnpublishReason) -> &'static str {
         UnpublishReason::GoneMeanwhile => "the track was gone after a reconnect",
     }
 }
+
+/// How long a source may be published twice before the second track counts as another one. The
+/// server tells of several changes of a participant at a time, in the order of their SIDs; a client
+/// that publishes before it takes back needs one round of negotiation in between.
+const OVERLAP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

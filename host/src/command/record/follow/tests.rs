@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::media::TrackKind;
+use crate::media::{TrackKind, TrackSource};
 use crate::signal::{EndReason, ParticipantKind, Publisher};
 
 #[test]
@@ -49,6 +49,83 @@ fn t4_a_republished_source_goes_on_in_its_file_and_others_get_their_own() {
         "retarget 0 TR_4",
     ];
     assert_eq!(run.done(), done);
+}
+
+#[test]
+fn t4_a_source_republished_before_the_old_track_is_gone_goes_on_in_its_file() {
+    let mut run = Run::new(Selection::All);
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+
+    run.publish("alice", "TR_2", TrackSource::Microphone);
+    run.pass(OVERLAP - MS);
+    run.unpublish("TR_1", UnpublishReason::Unpublished);
+    run.pass(WINDOW);
+
+    assert_eq!(run.done(), ["start 0 TR_1", "retarget 0 TR_2"]);
+}
+
+#[test]
+fn a_second_track_of_a_source_that_goes_on_gets_a_file_of_its_own() {
+    let mut run = Run::new(Selection::All);
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+
+    run.publish("alice", "TR_2", TrackSource::Microphone);
+    run.pass(OVERLAP);
+    run.unpublish("TR_1", UnpublishReason::Unpublished);
+
+    assert_eq!(run.done(), ["start 0 TR_1", "start 1 TR_2", "interrupt 0"]);
+}
+
+#[test]
+fn a_republished_track_that_is_taken_back_meanwhile_is_forgotten() {
+    let mut run = Run::new(Selection::All);
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+
+    run.publish("alice", "TR_2", TrackSource::Microphone);
+    run.unpublish("TR_2", UnpublishReason::Unpublished);
+    run.unpublish("TR_1", UnpublishReason::Unpublished);
+    run.pass(OVERLAP);
+
+    assert_eq!(run.done(), ["start 0 TR_1", "interrupt 0"]);
+}
+
+#[test]
+fn one_track_that_was_asked_for_ends_though_its_source_is_published_anew() {
+    let mut run = Run::new(Selection::Track("TR_1".into()));
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+
+    run.publish("alice", "TR_2", TrackSource::Microphone);
+    run.unpublish("TR_1", UnpublishReason::Unpublished);
+
+    assert_eq!(run.done(), ["start 0 TR_1", "end 0 Complete", "leave"]);
+}
+
+#[test]
+fn a_track_that_is_announced_twice_is_recorded_once() {
+    let mut run = Run::new(Selection::All);
+
+    for sid in ["TR_1", "TR_1", "TR_2", "TR_2", "TR_1"] {
+        run.publish("alice", sid, TrackSource::Microphone);
+    }
+    run.pass(OVERLAP);
+    run.publish("alice", "TR_2", TrackSource::Microphone);
+
+    assert_eq!(run.done(), ["start 0 TR_1", "start 1 TR_2"]);
+}
+
+#[test]
+fn t4_a_track_that_is_back_under_its_old_sid_goes_on() {
+    let mut run = Run::new(Selection::Track("TR_1".into()));
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+
+    run.unpublish("TR_1", UnpublishReason::GoneMeanwhile);
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+    run.pass(WINDOW);
+
+    assert_eq!(
+        run.done(),
+        ["start 0 TR_1", "interrupt 0", "retarget 0 TR_1"]
+    );
 }
 
 #[test]
@@ -247,6 +324,7 @@ fn publication(identity: &str, sid: &str, source: TrackSource) -> Publication {
     }
 }
 
+const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = SETTINGS.return_window;
 const SETTINGS: Settings = Settings {
