@@ -1,15 +1,19 @@
 //! What our own publisher sends through livekit-server is in the files, bit by bit.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use tokio::time::sleep;
+use trackmill::clock;
 use trackmill_room::publisher::{Publisher, SentPacket};
 use trackmill_tests::elementary::split_annex_b;
 use trackmill_tests::recorder::Recorder;
 use trackmill_tests::servers::LiveKit;
 use trackmill_tests::{inspect, probe};
 
-use crate::support::{elementary_stream, ivf_frames, lasts_as_sent, opus_runs, send, track};
+use crate::support::{
+    ON_THE_WAY, elementary_stream, ivf_frames, lasts_as_sent, opus_runs, send, settle, track,
+};
 
 #[tokio::test]
 async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() -> anyhow::Result<()>
@@ -22,11 +26,15 @@ async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() 
     recorder.writes(1).await;
 
     send(&publisher, &sid, 100).await?;
+    settle(&publisher, &sid).await?;
     publisher.mute(&sid).await?;
     let before_mute = publisher.sent(&sid).await?.len();
-    sleep(Duration::from_millis(1_500)).await;
+    sleep(MUTE).await;
     publisher.unmute(&sid).await?;
+    sleep(ON_THE_WAY).await;
+    publisher.release(&sid).await?;
     send(&publisher, &sid, 100).await?;
+    settle(&publisher, &sid).await?;
     publisher.unpublish(&sid).await?;
     let recorded = recorder.end().await?;
 
@@ -36,22 +44,50 @@ async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() 
     let [before, after] = &runs[..] else {
         panic!("not two runs around a mute: {runs:?}");
     };
-    assert!(
-        before.end.abs_diff(before_mute) <= ON_THE_WAY,
-        "{runs:?}, muted at {before_mute}"
-    );
-    assert!(
-        after.start.abs_diff(before_mute) <= ON_THE_WAY,
-        "{runs:?}, muted at {before_mute}"
-    );
-    assert!(
-        after.end.abs_diff(sent.len()) <= ON_THE_WAY,
-        "{runs:?} of {}",
-        sent.len()
-    );
+    assert_eq!(before.end, before_mute);
+    assert_eq!(*after, before_mute..sent.len());
     lasts_as_sent(&file, &sent[before.start..])?;
     inspect::opusinfo(&file)?;
     probe::decode(&file)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_mute_in_full_flow_costs_only_what_the_server_drops() -> anyhow::Result<()> {
+    let livekit = LiveKit::shared().await?;
+    let server = livekit.server();
+    let publisher = Publisher::join(&server, "flow", "alice").await?;
+    let sid = publisher.publish(track("opus.ogg")?).await?;
+    let recorder = Recorder::record(&server, "flow", &["--track", &sid.0, "--json"])?;
+    recorder.writes(1).await;
+
+    send(&publisher, &sid, 50).await?;
+    let muted_at = clock::wall();
+    publisher.mute(&sid).await?;
+    sleep(MUTE).await;
+    publisher.unmute(&sid).await?;
+    let unmuted_at = clock::wall();
+    send(&publisher, &sid, 50).await?;
+    let unpublished_at = clock::wall();
+    publisher.unpublish(&sid).await?;
+    let recorded = recorder.end().await?;
+
+    let sent = publisher.sent(&sid).await?;
+    let runs = opus_runs(&recorded.only_file()?, &sent)?;
+    let [before, after] = &runs[..] else {
+        panic!("not two runs around a mute: {runs:?}");
+    };
+    let count = |until: SystemTime| sent.iter().filter(|packet| packet.at < until).count();
+    assert!(before.end >= count(muted_at - ON_THE_WAY), "{runs:?}");
+    assert!(after.start <= count(unmuted_at + ON_THE_WAY), "{runs:?}");
+    assert!(after.end >= count(unpublished_at - ON_THE_WAY), "{runs:?}");
+    // What the server sent is in the file, to the packet.
+    let manifest: Value = serde_json::from_str(&recorded.stdout)?;
+    let packets = |what: &str| manifest["packets"][what].as_u64();
+    let forwarded = packets("received").zip(packets("injected"));
+    let forwarded = forwarded.map(|(received, injected)| received - injected);
+    assert_eq!(forwarded, Some((before.len() + after.len()) as u64));
+    assert_eq!(packets("lost"), Some(0), "{manifest}");
     Ok(())
 }
 
@@ -65,6 +101,7 @@ async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::
     recorder.writes(1).await;
 
     send(&publisher, &sid, 200).await?;
+    settle(&publisher, &sid).await?;
     publisher.unpublish(&sid).await?;
     let recorded = recorder.end().await?;
 
@@ -75,7 +112,11 @@ async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::
     });
     let frames = ivf_frames(&file)?;
     assert!(frames.len() > 90, "{} frames", frames.len());
-    assert!(ends_like(&sent, &frames), "{} frames differ", frames.len());
+    assert!(
+        sent.ends_with(&frames),
+        "{} frames differ from the last sent",
+        frames.len()
+    );
     let packets = publisher.sent(&sid).await?;
     lasts_as_sent(&file, last_pictures(&packets, frames.len()))?;
     inspect::mkvinfo(&file)?;
@@ -93,6 +134,7 @@ async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyho
     recorder.writes(1).await;
 
     send(&publisher, &sid, 200).await?;
+    settle(&publisher, &sid).await?;
     publisher.unpublish(&sid).await?;
     let recorded = recorder.end().await?;
 
@@ -101,8 +143,8 @@ async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyho
     let recorded = slices(&elementary_stream(&file, "h264_mp4toannexb", "h264")?);
     assert!(recorded.len() > 90, "{} pictures", recorded.len());
     assert!(
-        ends_like(&sent, &recorded),
-        "{} pictures differ",
+        sent.ends_with(&recorded),
+        "{} pictures differ from the last sent",
         recorded.len()
     );
     let packets = publisher.sent(&sid).await?;
@@ -166,15 +208,7 @@ fn is_slice(nal: &[u8]) -> bool {
         .is_some_and(|header| matches!(header & 0x1f, 1 | 5))
 }
 
-/// Whether `recorded` is the end of what was sent, up to what the server dropped.
-fn ends_like(sent: &[Vec<u8>], recorded: &[Vec<u8>]) -> bool {
-    let ends = (0..=ON_THE_WAY).filter_map(|dropped| sent.len().checked_sub(dropped));
-    ends.map(|end| sent.split_at(end).0)
-        .any(|sent| sent.ends_with(recorded))
-}
-
-/// Signalling and media overtake each other: what is on its way when a track is muted, unmuted or
-/// unpublished may be dropped by the server.
-const ON_THE_WAY: usize = 10;
+/// Longer than the second of silence that the server makes up.
+const MUTE: Duration = Duration::from_millis(1_500);
 /// FU-A.
 const FRAGMENT: u8 = 28;
