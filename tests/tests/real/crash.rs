@@ -19,7 +19,7 @@ use trackmill_tests::probe::{decode, ffmpeg, ffprobe};
 use trackmill_tests::recorder::{self, Recorder};
 use trackmill_tests::simulated_room::{self, FILES, OUTPUT, ROOM};
 
-/// Twenty kills for each of Ogg, WebM and MP4: one recorder writes all three.
+/// Twenty kills for each of Ogg, WebM, MP4 and WAV: one recorder writes all four.
 #[tokio::test]
 async fn a_killed_recorder_loses_two_seconds_at_most() -> anyhow::Result<()> {
     let room = Rc::new(simulated_room::start().await?);
