@@ -11,6 +11,7 @@ use trackmill_tests::{inspect, probe};
 use crate::support::{
     ON_THE_WAY, ivf_frames, lasts, lasts_as_sent, opus_packets, opus_runs, send, settle, track,
 };
+use crate::take::Take;
 
 #[tokio::test]
 async fn a_track_published_again_goes_on_in_the_same_file() -> anyhow::Result<()> {
@@ -125,17 +126,12 @@ async fn twenty_tracks_are_recorded_at_once_without_losing_a_packet() -> anyhow:
 
 #[tokio::test]
 async fn a_participant_who_vanishes_ends_the_recording_of_his_track() -> anyhow::Result<()> {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "vanish", "alice").await?;
-    let sid = publisher.publish(track("opus.ogg")?).await?;
-    let recorder = Recorder::record(&server, "vanish", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+    let take = Take::begin("vanish", "opus.ogg").await?;
 
-    send(&publisher, &sid, 50).await?;
-    let sent = publisher.sent(&sid).await?;
-    drop(publisher);
-    let recorded = recorder.end().await?;
+    take.send(50).await?;
+    let sent = take.sent().await?;
+    drop(take.publisher);
+    let recorded = take.recorder.end().await?;
 
     let packets = opus_packets(&recorded.only_file()?)?;
     let last = &sent.last().unwrap().payload;

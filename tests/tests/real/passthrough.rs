@@ -5,41 +5,32 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use tokio::time::sleep;
 use trackmill::clock;
-use trackmill_room::publisher::{Publisher, SentPacket};
+use trackmill_room::publisher::SentPacket;
 use trackmill_tests::elementary::split_annex_b;
-use trackmill_tests::recorder::Recorder;
-use trackmill_tests::servers::LiveKit;
 use trackmill_tests::{inspect, probe};
 
-use crate::support::{
-    ON_THE_WAY, elementary_stream, ivf_frames, lasts_as_sent, opus_runs, send, settle, track,
-};
+use crate::support::{ON_THE_WAY, elementary_stream, ivf_frames, lasts_as_sent, opus_runs};
+use crate::take::Take;
 
 #[tokio::test]
 async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() -> anyhow::Result<()>
 {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "opus", "alice").await?;
-    let sid = publisher.publish(track("opus.ogg")?).await?;
-    let recorder = Recorder::record(&server, "opus", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+    let take = Take::begin("opus", "opus.ogg").await?;
+    let Take { publisher, sid, .. } = &take;
 
-    send(&publisher, &sid, 100).await?;
-    settle(&publisher, &sid).await?;
-    publisher.mute(&sid).await?;
-    let before_mute = publisher.sent(&sid).await?.len();
+    take.send(100).await?;
+    take.settle().await?;
+    publisher.mute(sid).await?;
+    let before_mute = take.sent().await?.len();
     sleep(MUTE).await;
-    publisher.unmute(&sid).await?;
+    publisher.unmute(sid).await?;
     sleep(ON_THE_WAY).await;
-    publisher.release(&sid).await?;
-    send(&publisher, &sid, 100).await?;
-    settle(&publisher, &sid).await?;
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    publisher.release(sid).await?;
+    take.send(100).await?;
+    take.settle().await?;
+    let (recorded, sent) = take.unpublish().await?;
 
     let file = recorded.only_file()?;
-    let sent = publisher.sent(&sid).await?;
     let runs = opus_runs(&file, &sent)?;
     let [before, after] = &runs[..] else {
         panic!("not two runs around a mute: {runs:?}");
@@ -54,25 +45,19 @@ async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() 
 
 #[tokio::test]
 async fn a_mute_in_full_flow_costs_only_what_the_server_drops() -> anyhow::Result<()> {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "flow", "alice").await?;
-    let sid = publisher.publish(track("opus.ogg")?).await?;
-    let recorder = Recorder::record(&server, "flow", &["--track", &sid.0, "--json"])?;
-    recorder.writes(1).await;
+    let take = Take::begin("flow", "opus.ogg").await?;
+    let Take { publisher, sid, .. } = &take;
 
-    send(&publisher, &sid, 50).await?;
+    take.send(50).await?;
     let muted_at = clock::wall();
-    publisher.mute(&sid).await?;
+    publisher.mute(sid).await?;
     sleep(MUTE).await;
-    publisher.unmute(&sid).await?;
+    publisher.unmute(sid).await?;
     let unmuted_at = clock::wall();
-    send(&publisher, &sid, 50).await?;
+    take.send(50).await?;
     let unpublished_at = clock::wall();
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    let (recorded, sent) = take.unpublish().await?;
 
-    let sent = publisher.sent(&sid).await?;
     let runs = opus_runs(&recorded.only_file()?, &sent)?;
     let [before, after] = &runs[..] else {
         panic!("not two runs around a mute: {runs:?}");
@@ -93,23 +78,15 @@ async fn a_mute_in_full_flow_costs_only_what_the_server_drops() -> anyhow::Resul
 
 #[tokio::test]
 async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "vp8", "alice").await?;
-    let sid = publisher.publish(track("vp8.ivf")?).await?;
-    let recorder = Recorder::record(&server, "vp8", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+    let take = Take::begin("vp8", "vp8.ivf").await?;
 
-    send(&publisher, &sid, 200).await?;
-    settle(&publisher, &sid).await?;
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    take.send(200).await?;
+    take.settle().await?;
+    let (recorded, packets) = take.unpublish().await?;
 
     let file = recorded.only_file()?;
     // One byte of payload descriptor, RFC 7741 §4.2: the clip has no picture ids.
-    let sent = pictures(&publisher.sent(&sid).await?, |payload| {
-        payload[1..].to_vec()
-    });
+    let sent = pictures(&packets, |payload| payload[1..].to_vec());
     let frames = ivf_frames(&file)?;
     assert!(frames.len() > 90, "{} frames", frames.len());
     assert!(
@@ -117,7 +94,6 @@ async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::
         "{} frames differ from the last sent",
         frames.len()
     );
-    let packets = publisher.sent(&sid).await?;
     lasts_as_sent(&file, last_pictures(&packets, frames.len()))?;
     inspect::mkvinfo(&file)?;
     probe::decode(&file)?;
@@ -126,20 +102,14 @@ async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::
 
 #[tokio::test]
 async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "h264", "alice").await?;
-    let sid = publisher.publish(track("h264.h264")?).await?;
-    let recorder = Recorder::record(&server, "h264", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+    let take = Take::begin("h264", "h264.h264").await?;
 
-    send(&publisher, &sid, 200).await?;
-    settle(&publisher, &sid).await?;
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    take.send(200).await?;
+    take.settle().await?;
+    let (recorded, packets) = take.unpublish().await?;
 
     let file = recorded.only_file()?;
-    let sent = sent_slices(&publisher.sent(&sid).await?);
+    let sent = sent_slices(&packets);
     let recorded = slices(&elementary_stream(&file, "h264_mp4toannexb", "h264")?);
     assert!(recorded.len() > 90, "{} pictures", recorded.len());
     assert!(
@@ -147,7 +117,6 @@ async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyho
         "{} pictures differ from the last sent",
         recorded.len()
     );
-    let packets = publisher.sent(&sid).await?;
     lasts_as_sent(&file, last_pictures(&packets, recorded.len()))?;
     probe::mediainfo(&file)?;
     probe::decode(&file)?;
