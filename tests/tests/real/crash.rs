@@ -30,9 +30,9 @@ async fn a_killed_recorder_loses_two_seconds_at_most() -> anyhow::Result<()> {
     for after in moments(clock::wall()) {
         let (room, places) = (room.clone(), places.clone());
         let kill = async move {
-            let place = places.acquire_owned().await?;
+            // Held to the end: what decodes would take the processor from those that record.
+            let _place = places.acquire_owned().await?;
             let (folder, killed_at) = kill_after(&room, after).await?;
-            drop(place);
             spawn_blocking(move || judge(folder.path(), killed_at))
                 .await?
                 .with_context(|| format!("killed after {after:?}"))
