@@ -1,4 +1,4 @@
-"""A libwebrtc publisher for the tests: a beep and a moving picture.
+"""A libwebrtc publisher for the tests: a beep and a moving picture that shows its number.
 
 Commands come on standard input, one a line; what happened goes to standard output, one JSON object
 a line with the wall time in seconds as `at`:
@@ -6,6 +6,9 @@ a line with the wall time in seconds as `at`:
     publish audio|video   mute audio|video   unmute audio|video   unpublish audio|video   leave
 
 The end of standard input is an abrupt end: the process exits without a word to the server.
+
+A picture's number is twelve squares in its upper left corner, black for 0 and white for 1, the lowest
+bit first. When each picture was captured is said at the end, as `captured` by number.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from livekit import rtc
 
 RATE = 48_000
 WIDTH, HEIGHT, FRAMES_PER_SECOND = 1280, 720, 15
+BITS, SQUARE = 12, 64
 CODECS = {
     "vp8": rtc.VideoCodec.VP8,
     "h264": rtc.VideoCodec.H264,
@@ -53,8 +57,16 @@ def pictures():
         row = bytes((2 * column + shift) & 255 for column in range(WIDTH + HEIGHT))
         luma = b"".join(row[line : line + WIDTH] for line in range(HEIGHT))
         chroma = bytes([128]) * (WIDTH * HEIGHT // 2)
-        frames.append(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.I420, luma + chroma))
+        data = bytearray(luma + chroma)
+        frames.append(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.I420, data))
     return frames
+
+
+def number(frame, count):
+    """Writes a number onto a picture."""
+    row = b"".join(bytes([235 if count >> bit & 1 else 16]) * SQUARE for bit in range(BITS))
+    for line in range(SQUARE):
+        frame.data[line * WIDTH : line * WIDTH + len(row)] = row
 
 
 class Audio:
@@ -81,11 +93,15 @@ class Video:
             video_codec=CODECS[options.codec],
         )
         self.frames = pictures()
+        self.captured = []
 
     async def capture(self):
         start, count = time.monotonic(), 0
         while True:
-            self.source.capture_frame(self.frames[count % len(self.frames)])
+            frame = self.frames[count % len(self.frames)]
+            number(frame, count)
+            self.captured.append(time.time())
+            self.source.capture_frame(frame)
             count += 1
             due = start + count / FRAMES_PER_SECOND
             await asyncio.sleep(max(0, due - time.monotonic()))
@@ -98,7 +114,8 @@ class Publisher:
     async def obey(self, command, *kinds):
         if command == "leave":
             await self.room.disconnect()
-            say("left")
+            video = self.published.get("video")
+            say("left", captured=video[1].captured if video else [])
             return False
         for kind in kinds:
             await getattr(self, command)(kind)

@@ -3,6 +3,7 @@
 pub mod clip;
 pub mod deadline;
 pub mod file;
+pub mod folder;
 pub mod fuzz;
 pub mod golden;
 pub mod inspect;

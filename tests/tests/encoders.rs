@@ -15,32 +15,16 @@ use trackmill_tests::{elementary, packetize};
 
 #[test]
 fn h264_of_an_encoder_comes_back_nal_by_nal() {
-    let encoder = [
-        "-c:v",
-        "libx264",
-        "-bf",
-        "2",
-        "-g",
-        "10",
-        "-x264-params",
-        "aud=1:slices=3",
-    ];
+    let parameters = "aud=1:slices=3:keyint=10:bframes=2";
+    let encoder = ["-c:v", "libx264", "-x264-params", parameters];
     let stream = elementary::encode(30, &encoder, "h264").expect("libx264");
     let pictures = elementary::split_annex_b(&stream, is_h264_delimiter);
+    let payloads = pictures.iter().map(|nals| packetize::h264(nals, 300));
 
-    let payloads: Vec<_> = pictures
-        .iter()
-        .map(|nals| packetize::h264(nals, 300))
-        .collect();
-    let outcome = Depacketized::of(sent(Codec::H264, &payloads));
+    let outcome = Depacketized::of(sent(Codec::H264, &payloads.collect::<Vec<_>>()));
 
-    assert_eq!(outcome.tally(), [0, 30, 0, 3, 0]);
-    assert_eq!(nals_of(&outcome), pictures);
-    let decoded = elementary::decode(&elementary::annex_b(&outcome.units), "h264");
-    assert_eq!(
-        decoded.expect("a stream"),
-        elementary::decode(&stream, "h264").expect("a stream")
-    );
+    comes_back_nal_by_nal(&outcome, &pictures);
+    decodes_alike(&elementary::annex_b(&outcome.units), &stream, "h264");
 }
 
 #[test]
@@ -49,20 +33,12 @@ fn h265_of_an_encoder_comes_back_nal_by_nal() {
     let encoder = ["-c:v", "libx265", "-x265-params", parameters];
     let stream = elementary::encode(30, &encoder, "hevc").expect("libx265");
     let pictures = elementary::split_annex_b(&stream, is_h265_delimiter);
+    let payloads = pictures.iter().map(|nals| packetize::h265(nals, 300));
 
-    let payloads: Vec<_> = pictures
-        .iter()
-        .map(|nals| packetize::h265(nals, 300))
-        .collect();
-    let outcome = Depacketized::of(sent(Codec::H265, &payloads));
+    let outcome = Depacketized::of(sent(Codec::H265, &payloads.collect::<Vec<_>>()));
 
-    assert_eq!(outcome.tally(), [0, 30, 0, 3, 0]);
-    assert_eq!(nals_of(&outcome), pictures);
-    let decoded = elementary::decode(&elementary::annex_b(&outcome.units), "hevc");
-    assert_eq!(
-        decoded.expect("a stream"),
-        elementary::decode(&stream, "hevc").expect("a stream")
-    );
+    comes_back_nal_by_nal(&outcome, &pictures);
+    decodes_alike(&elementary::annex_b(&outcome.units), &stream, "hevc");
 }
 
 #[test]
@@ -83,17 +59,7 @@ fn vp8_of_an_encoder_comes_back_frame_by_frame() {
 
 #[test]
 fn vp9_layer_frames_become_a_superframe_that_ffmpeg_takes_apart() {
-    let encoder = [
-        "-c:v",
-        "libvpx-vp9",
-        "-deadline",
-        "realtime",
-        "-g",
-        "10",
-        "-cpu-used",
-        "8",
-    ];
-    let stream = elementary::encode(30, &encoder, "ivf").expect("libvpx-vp9");
+    let stream = elementary::encode(30, &VP9, "ivf").expect("libvpx-vp9");
     let frames = elementary::split_ivf(&stream).expect("an IVF file");
     // Two frames that follow one another stand in for two spatial layers.
     let pictures: Vec<Vec<&[u8]>> = frames
@@ -115,26 +81,12 @@ fn vp9_layer_frames_become_a_superframe_that_ffmpeg_takes_apart() {
         .collect();
     assert_eq!(layers, pictures);
     let written = elementary::ivf(*b"VP90", units.map(|unit| &unit.data[..]));
-    let decoded = elementary::decode(&written, "ivf").expect("a stream");
-    assert_eq!(
-        decoded,
-        elementary::decode(&stream, "ivf").expect("a stream")
-    );
+    decodes_alike(&written, &stream, "ivf");
 }
 
 #[test]
 fn vp9_frames_of_one_layer_come_back_as_they_were() {
-    let encoder = [
-        "-c:v",
-        "libvpx-vp9",
-        "-deadline",
-        "realtime",
-        "-g",
-        "10",
-        "-cpu-used",
-        "8",
-    ];
-    let stream = elementary::encode(30, &encoder, "ivf").expect("libvpx-vp9");
+    let stream = elementary::encode(30, &VP9, "ivf").expect("libvpx-vp9");
     let frames = elementary::split_ivf(&stream).expect("an IVF file");
 
     let payloads: Vec<_> = frames
@@ -170,12 +122,7 @@ fn av1_of_three_encoders_comes_back_unit_by_unit() {
             .collect();
         assert_eq!(bytes_of(&outcome), sent, "{name}");
         let written = elementary::ivf(*b"AV01", outcome.units.iter().map(|unit| &unit.data[..]));
-        let decoded = elementary::decode(&written, "ivf").expect("a stream");
-        assert_eq!(
-            decoded,
-            elementary::decode(&stream, "ivf").expect("a stream"),
-            "{name}"
-        );
+        decodes_alike(&written, &stream, "ivf");
     }
 }
 
@@ -216,17 +163,7 @@ fn lossless_streams() -> &'static [Vec<RtpPacket>; 4] {
         let h265 = "aud=1:repeat-headers=1:slices=2:log-level=none";
         let h265 = encode(&["-c:v", "libx265", "-x265-params", h265], "hevc");
         let h265 = elementary::split_annex_b(&h265, is_h265_delimiter);
-        let vp9 = encode(
-            &[
-                "-c:v",
-                "libvpx-vp9",
-                "-deadline",
-                "realtime",
-                "-cpu-used",
-                "8",
-            ],
-            "ivf",
-        );
+        let vp9 = encode(&VP9, "ivf");
         let vp9 = elementary::split_ivf(&vp9).expect("an IVF file");
         let pairs = vp9
             .chunks(2)
@@ -260,6 +197,17 @@ fn lossless_streams() -> &'static [Vec<RtpPacket>; 4] {
             ),
         ]
     })
+}
+
+/// Thirty pictures with three keyframes, each NAL unit as it was.
+fn comes_back_nal_by_nal(outcome: &Depacketized, pictures: &[Vec<Vec<u8>>]) {
+    assert_eq!(outcome.tally(), [0, 30, 0, 3, 0]);
+    assert_eq!(nals_of(outcome), pictures);
+}
+
+fn decodes_alike(written: &[u8], stream: &[u8], format: &str) {
+    let decoded = |stream| elementary::decode(stream, format).expect("a stream");
+    assert_eq!(decoded(written), decoded(stream), "{format}");
 }
 
 fn is_h264_delimiter(nal: &[u8]) -> bool {
@@ -301,3 +249,14 @@ fn bytes_of(outcome: &Depacketized) -> Vec<Vec<u8>> {
         .map(|unit| unit.data.to_vec())
         .collect()
 }
+
+const VP9: [&str; 8] = [
+    "-c:v",
+    "libvpx-vp9",
+    "-deadline",
+    "realtime",
+    "-cpu-used",
+    "8",
+    "-g",
+    "10",
+];

@@ -14,6 +14,7 @@ use trackmill::egress::recovery::{self, Leftover, Mode, Recovery, RecoveryError}
 use trackmill::media::{AccessUnit, AudioFormat, Codec, Integrity, NtpTimestamp, Pts};
 use trackmill::mux::{self, Container, Metadata, Muxer, Output};
 use trackmill::sink::{self, FileSink, SyncPolicy, path};
+use trackmill_tests::folder::names;
 
 #[test]
 fn a_torn_file_becomes_whole_and_says_what_it_holds() {
@@ -313,19 +314,4 @@ fn recover_all(directory: &Path) -> Vec<(Leftover, Recovery)> {
 fn read_manifest(file: &Path) -> Manifest {
     let text = fs::read(path::manifest(file)).expect("it was written");
     Manifest::from_json(&text).expect("we wrote it")
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).expect("the directory is there");
-    let mut names: Vec<String> = entries
-        .map(|entry| {
-            entry
-                .expect("it is readable")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    names.sort();
-    names
 }

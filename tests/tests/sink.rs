@@ -6,6 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use trackmill::sink::{self, Blame, FileSink, Operation, SyncPolicy, path};
+use trackmill_tests::folder::names;
 use trackmill_tests::small_disk::SmallDisk;
 
 #[test]
@@ -167,19 +168,4 @@ fn recording(wanted: &Path, contents: &'static [u8]) -> FileSink {
     sink.append(&[Bytes::from_static(contents)])
         .expect("there is space");
     sink
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = fs::read_dir(directory).expect("the directory is there");
-    let mut names: Vec<String> = entries
-        .map(|entry| {
-            entry
-                .expect("it is readable")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
-        .collect();
-    names.sort();
-    names
 }

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::{Output, Outputs, Start};
-use crate::bitstream::opus::Toc;
+use crate::bitstream::opus::{self, Toc};
 use crate::media::{AccessUnit, ClockRate, Codec, Pts, TrackKind};
 use crate::mux::{self, MuxError, Muxer};
 
@@ -17,6 +17,8 @@ pub(super) struct File {
     last: Pts,
     /// Where it ends, for all that is known.
     end: Pts,
+    /// The last unit said only that nothing is sent.
+    ends_in_pause: bool,
     /// How many ticks a picture lasts, as long as none that follows says.
     usual: u64,
     /// What the last keyframe showed.
@@ -33,6 +35,7 @@ impl File {
             origin,
             last: Pts(0),
             end: Pts(0),
+            ends_in_pause: false,
             usual: FIRST_DURATION,
             size: None,
             flush_at: None,
@@ -93,6 +96,11 @@ impl File {
         self.end
     }
 
+    /// Whether its encoder was sending nothing, because there was nothing to hear.
+    pub(super) const fn ends_in_pause(&self) -> bool {
+        self.ends_in_pause
+    }
+
     /// A picture lasts as long as the one before did, until the next one says; but not as long as a
     /// pause.
     fn advance(&mut self, codec: Codec, unit: &AccessUnit) {
@@ -106,6 +114,7 @@ impl File {
             Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => self.usual,
         };
         self.last = unit.pts;
+        self.ends_in_pause = codec == Codec::Opus && opus::is_dtx(&unit.data);
         self.end = unit.pts.plus(ticks).max(self.end);
     }
 }

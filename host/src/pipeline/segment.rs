@@ -125,15 +125,21 @@ impl Segment {
         }
     }
 
-    /// Where a track that ends at `now` ends in the file. One that is muted lasts until `now`; any
-    /// other ends with its last unit.
+    /// Where a track that ends at `now` ends in the file. One that is muted lasts until `now`, as does
+    /// one in a pause of speech that its encoder sends nothing for; any other ends with its last unit.
     pub(super) fn end(&self, now: Instant, is_muted: bool) -> Pts {
-        let end = if is_muted {
-            self.pts_in_file(now)
-        } else {
-            None
+        let (Some(file), Some(until)) = (&self.file, self.pts_in_file(now)) else {
+            return Pts(0);
         };
-        end.unwrap_or_default()
+        if is_muted {
+            return until;
+        }
+        let longest_pause = self.codec.clock_rate().ticks(LONGEST_PAUSE);
+        if file.ends_in_pause() {
+            until.min(file.last().plus(longest_pause))
+        } else {
+            Pts(0)
+        }
     }
 
     /// Writes what is left and finalises the file.
@@ -303,3 +309,6 @@ impl Segment {
         Some(file.place(self.timeline.pts_at(at)?))
     }
 }
+
+/// An Opus encoder in a pause of speech sends something this often (`DTX` of libopus: 20 frames).
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);

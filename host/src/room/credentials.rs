@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::media::{ParticipantIdentity, RoomName};
 use crate::signal::{AccessToken, ApiKey, Open, TokenError};
@@ -20,6 +20,17 @@ pub enum Credentials {
 }
 
 impl Credentials {
+    /// Whether they are valid at `now`, as far as can be told without the server.
+    ///
+    /// # Errors
+    /// The token has expired, or is not valid yet: the server would refuse it.
+    pub fn check(&self, now: SystemTime) -> Result<(), TokenError> {
+        match self {
+            Self::Key { .. } => Ok(()),
+            Self::Token(token) => token.claims()?.check(now),
+        }
+    }
+
     /// The token for a WebSocket of participant `number`.
     ///
     /// # Errors

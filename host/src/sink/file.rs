@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::spool::{directory_of, name_finished, remove_draft, try_lock, vacant, write_whole};
+use super::spool::{
+    directory_of, name_finished, remove_draft, try_lock, vacant, write_whole_at_once,
+};
 use super::{Operation, SinkError, path};
 
 /// A recording on a local disk.
@@ -141,12 +143,14 @@ impl FileSink {
     }
 
     /// Writes the draft of the manifest beside the spool file, so that a recovered file can say
-    /// what it holds. It replaces an earlier draft.
+    /// what it holds. It replaces an earlier draft. It does not wait for the disk, which would hold up
+    /// the other recordings of the thread: a draft is worth no more than the bytes it describes, and
+    /// recovery does without.
     ///
     /// # Errors
     /// The directory cannot be written to.
     pub fn write_draft(&self, manifest: &[u8]) -> Result<(), SinkError> {
-        write_whole(&path::manifest(&self.spool), manifest)
+        write_whole_at_once(&path::manifest(&self.spool), manifest)
     }
 
     /// Forces everything to the disk, gives the file its name and returns it. Then

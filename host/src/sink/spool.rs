@@ -63,12 +63,28 @@ pub fn publish(file: &Path, manifest: &[u8]) -> Result<PathBuf, SinkError> {
     Ok(path)
 }
 
-/// Writes a small file so that a reader sees all of it or nothing, also after a crash. Replaces
-/// what was there.
+/// Writes a small file so that a reader sees all of it or nothing, also after a crash of the machine.
+/// Replaces what was there.
 ///
 /// # Errors
 /// The directory cannot be written to.
 pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), SinkError> {
+    replace(path, contents, |file| file.sync_all())?;
+    sync_directory(path)
+}
+
+/// The same, but does not wait for the disk: after a crash of the machine the file may be empty or
+/// missing. It is for whoever must not be held up.
+pub(super) fn write_whole_at_once(path: &Path, contents: &[u8]) -> Result<(), SinkError> {
+    replace(path, contents, |_| Ok(()))
+}
+
+/// Puts a file with these contents, which `sync` makes durable, in the place of `path`.
+fn replace(
+    path: &Path,
+    contents: &[u8],
+    sync: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<(), SinkError> {
     let mut name = path.as_os_str().to_owned();
     name.push("~");
     let temporary = PathBuf::from(name);
@@ -78,14 +94,13 @@ pub fn write_whole(path: &Path, contents: &[u8]) -> Result<(), SinkError> {
     };
     let mut file = File::create(&temporary).map_err(failed(Operation::Create))?;
     let written = file.write_all(contents).map_err(failed(Operation::Write));
-    let synced = written.and_then(|()| file.sync_all().map_err(failed(Operation::Sync)));
+    let synced = written.and_then(|()| sync(&file).map_err(failed(Operation::Sync)));
     if let Err(error) = synced {
         // Half of a file is of no use; the error that led here is the one that matters.
         drop(fs::remove_file(&temporary));
         return Err(error);
     }
-    fs::rename(&temporary, path).map_err(|error| SinkError::new(Operation::Rename, path, error))?;
-    sync_directory(path)
+    fs::rename(&temporary, path).map_err(|error| SinkError::new(Operation::Rename, path, error))
 }
 
 pub(super) fn remove_draft(spool: &Path) -> Result<(), SinkError> {

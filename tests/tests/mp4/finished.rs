@@ -6,7 +6,7 @@ use trackmill_tests::clip::Clip;
 use trackmill_tests::probe;
 
 use super::{
-    CODECS, decode, delayed, ffprobe, finished, on_disk, packet_fields, presentation_times,
+    CODECS, decode, ffprobe, finished, growing_pictures, on_disk, packet_fields, presentation_times,
 };
 
 #[test]
@@ -126,13 +126,7 @@ fn b_frames_are_shown_in_their_order() -> anyhow::Result<()> {
 #[test]
 fn pictures_may_grow_and_the_file_has_the_largest_size() -> anyhow::Result<()> {
     for codec in CODECS {
-        let small = Clip {
-            size: (160, 90),
-            frames: 30,
-            ..Clip::of(codec)
-        };
-        let mut units = small.access_units()?;
-        units.extend(delayed(Clip::of(codec).access_units()?, 90_000));
+        let units = growing_pictures(codec)?;
 
         let file = finished(codec, &units)?;
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 use trackmill::media::{AccessUnit, Codec, Pts};
 use trackmill::mux::mp4::Mp4Muxer;
 use trackmill::mux::{Metadata, Muxer, Output};
+use trackmill_tests::clip::Clip;
 use trackmill_tests::file::Growing;
 use trackmill_tests::probe;
 
@@ -81,6 +82,18 @@ fn packet_fields(probed: &Value, field: &str) -> Vec<u64> {
     let packets = probed["packets"].as_array().map_or(&[][..], Vec::as_slice);
     let fields = packets.iter().map(|packet| packet[field].as_u64());
     fields.map(|value| value.expect("a number")).collect()
+}
+
+/// A second of small pictures, then larger ones.
+fn growing_pictures(codec: Codec) -> anyhow::Result<Vec<AccessUnit>> {
+    let small = Clip {
+        size: (160, 90),
+        frames: 30,
+        ..Clip::of(codec)
+    };
+    let mut units = small.access_units()?;
+    units.extend(delayed(Clip::of(codec).access_units()?, 90_000));
+    Ok(units)
 }
 
 /// The same pictures later.

@@ -11,7 +11,7 @@ use trackmill_tests::clip::{self, Clip};
 use trackmill_tests::file::Growing;
 use trackmill_tests::fuzz;
 
-use super::{CODECS, decode, delayed, finished, mux};
+use super::{CODECS, decode, finished, growing_pictures, mux};
 
 #[test]
 fn a_file_cut_anywhere_is_repaired_to_the_fragments_before_the_cut() -> anyhow::Result<()> {
@@ -46,13 +46,7 @@ fn a_file_cut_anywhere_is_repaired_to_the_fragments_before_the_cut() -> anyhow::
 #[test]
 fn a_repaired_file_is_the_finished_file() -> anyhow::Result<()> {
     for codec in CODECS {
-        let small = Clip {
-            size: (160, 90),
-            frames: 30,
-            ..Clip::of(codec)
-        };
-        let mut units = small.access_units()?;
-        units.extend(delayed(Clip::of(codec).access_units()?, 90_000));
+        let units = growing_pictures(codec)?;
         let mut outputs = mux(codec, &units)?;
         let finished = applied(&outputs);
         outputs.truncate(outputs.len() - 2);

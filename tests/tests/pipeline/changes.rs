@@ -127,6 +127,27 @@ fn t3_a_mute_at_the_end_lasts_to_the_end() {
     assert_eq!(summary.mutes.first, [Span { from, to }]);
 }
 
+/// T3: an encoder that sends nothing because nobody speaks (DTX) is heard until the end, but no longer
+/// than it may be silent.
+#[test]
+fn t3_a_pause_in_speech_at_the_end_lasts_to_the_end() {
+    for (pause, lasts) in [(300, 2_300), (5_000, 2_400)] {
+        let mut recording = Recording::new(TrackKind::Audio);
+        let mut publisher = Publisher::sound(recording.start);
+        recording.packets(publisher.sounds(100));
+        let mut last = publisher.sounds(1);
+        last[0].payload.truncate(1);
+        recording.packets(last);
+        recording.wait(ms(pause));
+
+        let (file, summary) = recording.finish_one();
+
+        let (_, end) = heard(&file.bytes);
+        assert!(end.0.abs_diff(lasts * 48) <= 960, "{end:?}");
+        assert_near(summary.duration, ms(lasts), 20);
+    }
+}
+
 /// The end of a track that went away is when it went, however long its return was waited for.
 #[test]
 fn a_track_that_went_away_ends_when_it_went() {

@@ -9,3 +9,4 @@ mod mistakes;
 mod outages;
 mod passthrough;
 mod support;
+mod take;

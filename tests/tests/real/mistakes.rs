@@ -56,14 +56,54 @@ async fn an_unknown_key_is_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_refused_before_anything_else() -> anyhow::Result<()> {
+async fn an_expired_token_fails_as_one_does_that_the_server_refuses() -> anyhow::Result<()> {
     let access = ["--url", "ws://127.0.0.1:1", "--token", EXPIRED];
 
     let recorded = Recorder::start(&[&access[..], &["--all"]].concat())?
         .end()
         .await?;
 
-    fails(&recorded, USAGE, &["the token expired", "make a new one"]);
+    fails(&recorded, FAILED, &["the token expired", "make a new one"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_token_of_another_key_is_named() -> anyhow::Result<()> {
+    let livekit = LiveKit::shared().await?;
+    let url = livekit.server().url;
+    let stranger = server_at(&url, "another".repeat(6));
+    let token = stranger.token("room", "me", Grant::Record)?;
+
+    let recorded = Recorder::start(&["--url", &url, "--token", &token, "--all"])?
+        .end()
+        .await?;
+
+    fails(
+        &recorded,
+        FAILED,
+        &["refused the token", "API secret is not the one of this key"],
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_missing_is_named_with_its_variable() -> anyhow::Result<()> {
+    let url = ["--url", "ws://127.0.0.1:1"];
+    let key = ["--api-key", "devkey"];
+    for (given, missing) in [
+        (&[][..], &["--url", "LIVEKIT_URL"][..]),
+        (&url, &["--api-key", "LIVEKIT_API_KEY", "LIVEKIT_TOKEN"]),
+        (
+            &[url, key].concat(),
+            &["--api-secret", "LIVEKIT_API_SECRET", "LIVEKIT_TOKEN"],
+        ),
+    ] {
+        let recorded = Recorder::start(&[given, &["--all"]].concat())?
+            .end()
+            .await?;
+
+        fails(&recorded, USAGE, missing);
+    }
     Ok(())
 }
 
@@ -207,12 +247,16 @@ async fn an_output_that_cannot_be_written_is_named() -> anyhow::Result<()> {
 }
 
 async fn record_at(url: &str) -> anyhow::Result<Recorded> {
-    let server = Server {
+    let server = server_at(url, "secret".repeat(6));
+    Recorder::record(&server, "room", &["--all"])?.end().await
+}
+
+fn server_at(url: &str, api_secret: String) -> Server {
+    Server {
         url: url.to_owned(),
         api_key: "devkey".to_owned(),
-        api_secret: "secretsecretsecretsecretsecretsecret".to_owned(),
-    };
-    Recorder::record(&server, "room", &["--all"])?.end().await
+        api_secret,
+    }
 }
 
 fn fails(recorded: &Recorded, code: i32, texts: &[&str]) {

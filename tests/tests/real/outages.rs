@@ -6,7 +6,7 @@ use trackmill_tests::probe;
 use trackmill_tests::recorder::Recorder;
 use trackmill_tests::servers::{LibWebRtc, LiveKit, Network, TcpProxy};
 
-use crate::support::{lasts_as_sent, opus_packets, opus_runs, send, track};
+use crate::support::{lasts_as_sent, opus_packets, opus_runs, send, settle, track};
 
 #[tokio::test]
 async fn no_packet_is_lost_while_signalling_is_cut_and_resumed() -> anyhow::Result<()> {
@@ -25,6 +25,7 @@ async fn no_packet_is_lost_while_signalling_is_cut_and_resumed() -> anyhow::Resu
         recorder.says("reconnected").await?;
         send(&publisher, &sid, 25).await?;
     }
+    settle(&publisher, &sid).await?;
     publisher.unpublish(&sid).await?;
     let recorded = recorder.end().await?;
 

@@ -1,54 +1,42 @@
 //! What our own publisher sends through livekit-server is in the files, bit by bit.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use tokio::time::sleep;
-use trackmill_room::publisher::{Publisher, SentPacket};
+use trackmill::clock;
+use trackmill_room::publisher::SentPacket;
 use trackmill_tests::elementary::split_annex_b;
-use trackmill_tests::recorder::Recorder;
-use trackmill_tests::servers::LiveKit;
 use trackmill_tests::{inspect, probe};
 
-use crate::support::{elementary_stream, ivf_frames, lasts_as_sent, opus_runs, send, track};
+use crate::support::{ON_THE_WAY, elementary_stream, ivf_frames, lasts_as_sent, opus_runs};
+use crate::take::Take;
 
 #[tokio::test]
 async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() -> anyhow::Result<()>
 {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "opus", "alice").await?;
-    let sid = publisher.publish(track("opus.ogg")?).await?;
-    let recorder = Recorder::record(&server, "opus", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+    let take = Take::begin("opus", "opus.ogg").await?;
+    let Take { publisher, sid, .. } = &take;
 
-    send(&publisher, &sid, 100).await?;
-    publisher.mute(&sid).await?;
-    let before_mute = publisher.sent(&sid).await?.len();
-    sleep(Duration::from_millis(1_500)).await;
-    publisher.unmute(&sid).await?;
-    send(&publisher, &sid, 100).await?;
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    take.send(100).await?;
+    take.settle().await?;
+    publisher.mute(sid).await?;
+    let before_mute = take.sent().await?.len();
+    sleep(MUTE).await;
+    publisher.unmute(sid).await?;
+    sleep(ON_THE_WAY).await;
+    publisher.release(sid).await?;
+    take.send(100).await?;
+    take.settle().await?;
+    let (recorded, sent) = take.unpublish().await?;
 
     let file = recorded.only_file()?;
-    let sent = publisher.sent(&sid).await?;
     let runs = opus_runs(&file, &sent)?;
     let [before, after] = &runs[..] else {
         panic!("not two runs around a mute: {runs:?}");
     };
-    assert!(
-        before.end.abs_diff(before_mute) <= ON_THE_WAY,
-        "{runs:?}, muted at {before_mute}"
-    );
-    assert!(
-        after.start.abs_diff(before_mute) <= ON_THE_WAY,
-        "{runs:?}, muted at {before_mute}"
-    );
-    assert!(
-        after.end.abs_diff(sent.len()) <= ON_THE_WAY,
-        "{runs:?} of {}",
-        sent.len()
-    );
+    assert_eq!(before.end, before_mute);
+    assert_eq!(*after, before_mute..sent.len());
     lasts_as_sent(&file, &sent[before.start..])?;
     inspect::opusinfo(&file)?;
     probe::decode(&file)?;
@@ -56,27 +44,56 @@ async fn every_opus_packet_is_in_the_file_and_fillers_only_where_it_was_muted() 
 }
 
 #[tokio::test]
-async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "vp8", "alice").await?;
-    let sid = publisher.publish(track("vp8.ivf")?).await?;
-    let recorder = Recorder::record(&server, "vp8", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+async fn a_mute_in_full_flow_costs_only_what_the_server_drops() -> anyhow::Result<()> {
+    let take = Take::begin("flow", "opus.ogg").await?;
+    let Take { publisher, sid, .. } = &take;
 
-    send(&publisher, &sid, 200).await?;
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    take.send(50).await?;
+    let muted_at = clock::wall();
+    publisher.mute(sid).await?;
+    sleep(MUTE).await;
+    publisher.unmute(sid).await?;
+    let unmuted_at = clock::wall();
+    take.send(50).await?;
+    let unpublished_at = clock::wall();
+    let (recorded, sent) = take.unpublish().await?;
+
+    let runs = opus_runs(&recorded.only_file()?, &sent)?;
+    let [before, after] = &runs[..] else {
+        panic!("not two runs around a mute: {runs:?}");
+    };
+    let count = |until: SystemTime| sent.iter().filter(|packet| packet.at < until).count();
+    assert!(before.end >= count(muted_at - ON_THE_WAY), "{runs:?}");
+    assert!(after.start <= count(unmuted_at + ON_THE_WAY), "{runs:?}");
+    assert!(after.end >= count(unpublished_at - ON_THE_WAY), "{runs:?}");
+    // What the server sent is in the file, to the packet.
+    let manifest: Value = serde_json::from_str(&recorded.stdout)?;
+    let packets = |what: &str| manifest["packets"][what].as_u64();
+    let forwarded = packets("received").zip(packets("injected"));
+    let forwarded = forwarded.map(|(received, injected)| received - injected);
+    assert_eq!(forwarded, Some((before.len() + after.len()) as u64));
+    assert_eq!(packets("lost"), Some(0), "{manifest}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
+    let take = Take::begin("vp8", "vp8.ivf").await?;
+
+    take.send(200).await?;
+    take.settle().await?;
+    let (recorded, packets) = take.unpublish().await?;
 
     let file = recorded.only_file()?;
     // One byte of payload descriptor, RFC 7741 §4.2: the clip has no picture ids.
-    let sent = pictures(&publisher.sent(&sid).await?, |payload| {
-        payload[1..].to_vec()
-    });
+    let sent = pictures(&packets, |payload| payload[1..].to_vec());
     let frames = ivf_frames(&file)?;
     assert!(frames.len() > 90, "{} frames", frames.len());
-    assert!(ends_like(&sent, &frames), "{} frames differ", frames.len());
-    let packets = publisher.sent(&sid).await?;
+    assert!(
+        sent.ends_with(&frames),
+        "{} frames differ from the last sent",
+        frames.len()
+    );
     lasts_as_sent(&file, last_pictures(&packets, frames.len()))?;
     inspect::mkvinfo(&file)?;
     probe::decode(&file)?;
@@ -85,27 +102,21 @@ async fn every_vp8_frame_from_the_first_keyframe_on_is_in_the_file() -> anyhow::
 
 #[tokio::test]
 async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyhow::Result<()> {
-    let livekit = LiveKit::shared().await?;
-    let server = livekit.server();
-    let publisher = Publisher::join(&server, "h264", "alice").await?;
-    let sid = publisher.publish(track("h264.h264")?).await?;
-    let recorder = Recorder::record(&server, "h264", &["--track", &sid.0])?;
-    recorder.writes(1).await;
+    let take = Take::begin("h264", "h264.h264").await?;
 
-    send(&publisher, &sid, 200).await?;
-    publisher.unpublish(&sid).await?;
-    let recorded = recorder.end().await?;
+    take.send(200).await?;
+    take.settle().await?;
+    let (recorded, packets) = take.unpublish().await?;
 
     let file = recorded.only_file()?;
-    let sent = sent_slices(&publisher.sent(&sid).await?);
+    let sent = sent_slices(&packets);
     let recorded = slices(&elementary_stream(&file, "h264_mp4toannexb", "h264")?);
     assert!(recorded.len() > 90, "{} pictures", recorded.len());
     assert!(
-        ends_like(&sent, &recorded),
-        "{} pictures differ",
+        sent.ends_with(&recorded),
+        "{} pictures differ from the last sent",
         recorded.len()
     );
-    let packets = publisher.sent(&sid).await?;
     lasts_as_sent(&file, last_pictures(&packets, recorded.len()))?;
     probe::mediainfo(&file)?;
     probe::decode(&file)?;
@@ -166,15 +177,7 @@ fn is_slice(nal: &[u8]) -> bool {
         .is_some_and(|header| matches!(header & 0x1f, 1 | 5))
 }
 
-/// Whether `recorded` is the end of what was sent, up to what the server dropped.
-fn ends_like(sent: &[Vec<u8>], recorded: &[Vec<u8>]) -> bool {
-    let ends = (0..=ON_THE_WAY).filter_map(|dropped| sent.len().checked_sub(dropped));
-    ends.map(|end| sent.split_at(end).0)
-        .any(|sent| sent.ends_with(recorded))
-}
-
-/// Signalling and media overtake each other: what is on its way when a track is muted, unmuted or
-/// unpublished may be dropped by the server.
-const ON_THE_WAY: usize = 10;
+/// Longer than the second of silence that the server makes up.
+const MUTE: Duration = Duration::from_millis(1_500);
 /// FU-A.
 const FRAGMENT: u8 = 28;

@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum};
 
@@ -19,7 +19,7 @@ use crate::sink::path::{Template, TemplateError};
 pub struct Args {
     /// The LiveKit server, e.g. wss://example.livekit.cloud
     #[arg(long, env = "LIVEKIT_URL", value_name = "URL")]
-    url: String,
+    url: Option<String>,
     /// The server's API key
     #[arg(long, env = "LIVEKIT_API_KEY", value_name = "KEY")]
     api_key: Option<String>,
@@ -113,8 +113,12 @@ pub(super) enum UsageError {
     Token(#[from] TokenError),
     #[error(transparent)]
     Output(#[from] TemplateError),
-    #[error("the argument '{0}' is missing: give {0} or set {1}, or give --token")]
+    #[error("the argument '{0}' is missing: give {0} or set {1}")]
     Missing(&'static str, &'static str),
+    #[error(
+        "the argument '{0}' is missing: give {0} or set {1}, or give --token or set LIVEKIT_TOKEN"
+    )]
+    MissingKey(&'static str, &'static str),
     #[error("the argument '--room' is missing: name the room to record")]
     MissingRoom,
     #[error("the token is for room {token}, not for {asked}")]
@@ -122,12 +126,14 @@ pub(super) enum UsageError {
 }
 
 impl Args {
-    /// Reads the arguments; `now` tells whether a token has expired.
-    pub(super) fn job(self, now: SystemTime) -> Result<Job, UsageError> {
+    /// Reads the arguments.
+    pub(super) fn job(self) -> Result<Job, UsageError> {
+        let url = given(self.url.as_ref());
+        let url = url.ok_or(UsageError::Missing("--url", "LIVEKIT_URL"))?;
         Ok(Job {
             room: room::Config {
-                url: ServerUrl::parse(&self.url)?,
-                credentials: self.credentials(now)?,
+                url: ServerUrl::parse(&url)?,
+                credentials: self.credentials()?,
                 signal: signal::Settings::default(),
             },
             follow: follow::Settings {
@@ -144,29 +150,24 @@ impl Args {
         })
     }
 
-    fn credentials(&self, now: SystemTime) -> Result<Credentials, UsageError> {
-        if let Some(token) = &self.token {
-            let token = AccessToken::from(token.clone());
+    fn credentials(&self) -> Result<Credentials, UsageError> {
+        let room = given(self.room.as_ref());
+        if let Some(token) = given(self.token.as_ref()) {
+            let token = AccessToken::from(token);
             let claims = token.claims()?;
-            claims.check(now)?;
-            if let Some(asked) = self
-                .room
-                .clone()
-                .filter(|room| *room != *claims.room.as_str())
-            {
+            if let Some(asked) = room.filter(|room| *room != *claims.room.as_str()) {
                 let token = claims.room;
                 return Err(UsageError::OtherRoom { token, asked });
             }
             return Ok(Credentials::Token(token));
         }
-        let missing = UsageError::Missing;
-        let key = self.api_key.clone();
-        let secret = self.api_secret.clone();
+        let missing = UsageError::MissingKey;
+        let key = given(self.api_key.as_ref());
+        let secret = given(self.api_secret.as_ref());
         let key = ApiKey {
             key: key.ok_or_else(|| missing("--api-key", "LIVEKIT_API_KEY"))?,
             secret: secret.ok_or_else(|| missing("--api-secret", "LIVEKIT_API_SECRET"))?,
         };
-        let room = self.room.clone().filter(|room| !room.is_empty());
         Ok(Credentials::Key {
             key,
             room: room.ok_or(UsageError::MissingRoom)?.into(),
@@ -197,6 +198,11 @@ impl From<Source> for TrackSource {
     }
 }
 
+/// What was given; a variable that is set to nothing counts as not set.
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
 /// Reads `90s`, `1h30m`, `500ms`, or a bare number of seconds.
 fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<f64>() {
@@ -210,3 +216,62 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Long enough for a publisher that reconnects fully: it gives up resuming after some seconds.
 const RETURN_WINDOW: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::command::{Cli, Command};
+
+    #[test]
+    fn what_is_missing_is_named_with_the_variable_that_would_give_it() {
+        for (take, named) in [
+            (take_url as fn(&mut Args), "LIVEKIT_URL"),
+            (|args| args.api_key = None, "LIVEKIT_API_KEY"),
+            (
+                |args| args.api_secret = Some(String::new()),
+                "LIVEKIT_API_SECRET",
+            ),
+            (|args| args.room = None, "--room"),
+        ] {
+            let mut args = complete();
+            take(&mut args);
+
+            let error = args.job().unwrap_err().to_string();
+
+            assert!(error.contains(named), "no {named} in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_is_not_set() {
+        let mut args = complete();
+        args.token = Some(String::new());
+
+        let credentials = args.job().unwrap().room.credentials;
+
+        assert!(matches!(credentials, Credentials::Key { .. }));
+    }
+
+    fn take_url(args: &mut Args) {
+        args.url = None;
+    }
+
+    /// All that is needed to record with a key, whatever the environment says.
+    fn complete() -> Args {
+        let command = Cli::parse_from(["trackmill", "record", "--all"]).command;
+        let Command::Record(args) = command else {
+            panic!("it is `record`");
+        };
+        let given = |text: &str| Some(text.to_owned());
+        Args {
+            url: given("ws://localhost"),
+            api_key: given("key"),
+            api_secret: given("secret"),
+            token: None,
+            room: given("room"),
+            ..*args
+        }
+    }
+}

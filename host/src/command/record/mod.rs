@@ -26,12 +26,14 @@ use stop::StopSignals;
 /// Records until what was asked for is over.
 ///
 /// # Errors
-/// The room cannot be joined, or a file cannot be written; the text says why and who has to act.
+/// The token has expired, the room cannot be joined, or a file cannot be written; the text says why and who has to act.
 pub async fn run(args: Args) -> anyhow::Result<Exit> {
-    let job = match args.job(clock::wall()) {
+    let job = match args.job() {
         Ok(job) => job,
         Err(error) => return Ok(usage(&error)),
     };
+    // No mistake of the command line's: it fails as if the server had refused it.
+    job.room.credentials.check(clock::wall())?;
     Box::pin(record(job)).await
 }
 

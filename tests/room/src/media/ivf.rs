@@ -67,7 +67,9 @@ impl Header {
                 Box::new(payloader)
             }
             Codec::Av1 => Box::new(Av1Payloader {}),
-            Codec::Vp8 | Codec::Opus | Codec::H264 => Box::new(Vp8Payloader::default()),
+            Codec::Vp8 | Codec::Opus | Codec::Pcmu | Codec::H264 => {
+                Box::new(Vp8Payloader::default())
+            }
         }
     }
 

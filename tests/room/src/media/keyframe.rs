@@ -7,7 +7,7 @@ use super::Codec;
 /// Captures of VP9 and AV1 do not exist; theirs never are.
 pub(super) fn begins(codec: Codec, payload: &[u8]) -> bool {
     match codec {
-        Codec::Opus => true,
+        Codec::Opus | Codec::Pcmu => true,
         Codec::Vp8 => vp8(payload).unwrap_or(false),
         Codec::H264 => h264(payload).unwrap_or(false),
         Codec::Vp9 | Codec::Av1 => false,

@@ -2,6 +2,7 @@
 
 mod annex_b;
 mod capture;
+mod g711;
 mod ivf;
 mod keyframe;
 mod ogg;
@@ -21,6 +22,9 @@ pub use player::Player;
 pub enum Codec {
     /// Opus, [RFC 7587](https://www.rfc-editor.org/rfc/rfc7587).
     Opus,
+    /// PCMU (µ-law), [RFC 3551 §4.5.14](https://www.rfc-editor.org/rfc/rfc3551#section-4.5.14).
+    /// A LiveKit server does not offer it unless it is told to.
+    Pcmu,
     /// VP8, [RFC 7741](https://www.rfc-editor.org/rfc/rfc7741).
     Vp8,
     /// VP9, [RFC 9628](https://www.rfc-editor.org/rfc/rfc9628).
@@ -33,13 +37,21 @@ pub enum Codec {
 
 impl Codec {
     /// Every codec, in the order of the payload types that LiveKit offers.
-    pub const ALL: [Self; 5] = [Self::Opus, Self::Vp8, Self::Vp9, Self::H264, Self::Av1];
+    pub const ALL: [Self; 6] = [
+        Self::Opus,
+        Self::Pcmu,
+        Self::Vp8,
+        Self::Vp9,
+        Self::H264,
+        Self::Av1,
+    ];
 
     /// Returns the encoding name of `a=rtpmap`, in lower case.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::Pcmu => "pcmu",
             Self::Vp8 => "vp8",
             Self::Vp9 => "vp9",
             Self::H264 => "h264",
@@ -52,6 +64,7 @@ impl Codec {
     pub const fn mime_type(self) -> &'static str {
         match self {
             Self::Opus => "audio/opus",
+            Self::Pcmu => "audio/PCMU",
             Self::Vp8 => "video/VP8",
             Self::Vp9 => "video/VP9",
             Self::H264 => "video/H264",
@@ -64,6 +77,7 @@ impl Codec {
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
+            Self::Pcmu => 8_000,
             Self::Vp8 | Self::Vp9 | Self::H264 | Self::Av1 => 90_000,
         }
     }
@@ -71,7 +85,7 @@ impl Codec {
     /// Tells whether the codec carries pictures.
     #[must_use]
     pub const fn is_video(self) -> bool {
-        !matches!(self, Self::Opus)
+        !matches!(self, Self::Opus | Self::Pcmu)
     }
 
     /// Converts a duration to ticks of the RTP timestamp, modulo 2^32.
@@ -152,6 +166,24 @@ impl Media {
             Some("rtp") => Self::from_capture(&bytes, capture_codec(path)?),
             _ => Err(MediaError::UnknownContainer(name)),
         }
+    }
+
+    /// The committed clip of a codec, which lasts six seconds; of PCMU a second of a tone.
+    ///
+    /// # Errors
+    ///
+    /// If the checkout is not where the crate was built.
+    pub fn sample(codec: Codec) -> Result<Self, MediaError> {
+        let name = match codec {
+            Codec::Opus => "opus.ogg",
+            Codec::Pcmu => return Self::sawtooth(),
+            Codec::Vp8 => "vp8.ivf",
+            Codec::Vp9 => "vp9.ivf",
+            Codec::H264 => "h264.h264",
+            Codec::Av1 => "av1.ivf",
+        };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/media");
+        Self::open(folder.join(name))
     }
 
     /// Builds media from packets.

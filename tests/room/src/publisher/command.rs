@@ -11,6 +11,8 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, PublishError>>;
 #[derive(Debug)]
 pub(super) enum Command {
     Publish(Vec<TrackSpec>, Reply<Vec<TrackSid>>),
+    Hold(TrackSid, Reply<()>),
+    Release(TrackSid, Reply<()>),
     Mute(TrackSid, Reply<()>),
     Unmute(TrackSid, Reply<()>),
     Unpublish(TrackSid, Reply<()>),

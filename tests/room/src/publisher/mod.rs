@@ -165,6 +165,27 @@ impl Publisher {
             .await?
     }
 
+    /// Stops sending a track for a while and tells nobody, so that what was sent has arrived before
+    /// signalling says anything. The media goes on silently.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such track or the session is over.
+    pub async fn hold(&self, sid: &TrackSid) -> Result<(), PublishError> {
+        self.request(|reply| Command::Hold(sid.clone(), reply))
+            .await?
+    }
+
+    /// Sends a held track again.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such track or the session is over.
+    pub async fn release(&self, sid: &TrackSid) -> Result<(), PublishError> {
+        self.request(|reply| Command::Release(sid.clone(), reply))
+            .await?
+    }
+
     /// Stops sending a track for a while, and says so. The media goes on silently.
     ///
     /// # Errors

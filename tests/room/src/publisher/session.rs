@@ -88,6 +88,8 @@ impl Session {
         // A handle that no longer waits for the result is no reason to stop.
         match command {
             Command::Publish(specs, reply) => drop(reply.send(self.publish(specs).await)),
+            Command::Hold(sid, reply) => drop(reply.send(self.hold(sid, true))),
+            Command::Release(sid, reply) => drop(reply.send(self.hold(sid, false))),
             Command::Mute(sid, reply) => drop(reply.send(self.mute(sid, true).await)),
             Command::Unmute(sid, reply) => drop(reply.send(self.mute(sid, false).await)),
             Command::Unpublish(sid, reply) => drop(reply.send(self.unpublish(sid).await)),
@@ -134,10 +136,19 @@ impl Session {
         sids
     }
 
+    fn hold(&mut self, sid: TrackSid, held: bool) -> Result<(), PublishError> {
+        let track = self.tracks.get_mut(&sid);
+        track
+            .ok_or(PublishError::UnknownTrack(sid))?
+            .silence
+            .is_held = held;
+        Ok(())
+    }
+
     async fn mute(&mut self, sid: TrackSid, muted: bool) -> Result<(), PublishError> {
         let track = self.tracks.get_mut(&sid);
         let track = track.ok_or_else(|| PublishError::UnknownTrack(sid.clone()))?;
-        track.muted = muted;
+        track.silence.is_muted = muted;
         let request = lk::MuteTrackRequest { sid: sid.0, muted };
         Ok(self.client.send(Request::Mute(request)).await?)
     }
@@ -260,7 +271,7 @@ impl Session {
             }
             Response::Mute(mute) => {
                 if let Some(track) = self.tracks.get_mut(&TrackSid(mute.sid)) {
-                    track.muted = mute.muted;
+                    track.silence.is_muted = mute.muted;
                 }
             }
             Response::Leave(leave) => return Err(PublishError::Left(format!("{leave:?}"))),

@@ -12,7 +12,7 @@ use crate::media::Player;
 #[derive(Debug)]
 pub(super) struct Track {
     pub(super) cid: String,
-    pub(super) muted: bool,
+    pub(super) silence: Silence,
     pub(super) ended: bool,
     pub(super) sent: Vec<SentPacket>,
     pub(super) count: u64,
@@ -20,11 +20,23 @@ pub(super) struct Track {
     player: Option<Player>,
 }
 
+/// Why packets pass unsent.
+#[derive(Debug)]
+pub(super) struct Silence {
+    /// The server knows.
+    pub(super) is_muted: bool,
+    /// Nobody knows.
+    pub(super) is_held: bool,
+}
+
 impl Track {
     pub(super) const fn new(cid: String, spec: TrackSpec) -> Self {
         Self {
             cid,
-            muted: false,
+            silence: Silence {
+                is_muted: false,
+                is_held: false,
+            },
             ended: false,
             sent: Vec::new(),
             count: 0,
@@ -39,7 +51,7 @@ impl Track {
         Some(player.next_at())
     }
 
-    /// Sends what is due; a muted track lets its packets pass unsent.
+    /// Sends what is due; a muted or held track lets its packets pass unsent.
     pub(super) fn play(&mut self, peer: &mut Peer, now: Instant, wall: SystemTime) {
         if self.ended {
             return;
@@ -49,7 +61,7 @@ impl Track {
             .player
             .get_or_insert_with(|| Player::new(spec.media.clone(), spec.speed, now));
         while let Some(packet) = player.pull(now) {
-            if self.muted {
+            if self.silence.is_muted || self.silence.is_held {
                 continue;
             }
             let Some(header) = peer.send(&self.cid, &packet, now) else {

@@ -17,6 +17,7 @@ pub(crate) struct PayloadTypes {
 pub(crate) const fn payload_types(codec: Codec) -> PayloadTypes {
     let media = match codec {
         Codec::Opus => 111,
+        Codec::Pcmu => 0,
         Codec::Vp8 => 96,
         Codec::Vp9 => 98,
         Codec::H264 => 108,
@@ -41,12 +42,8 @@ pub(crate) fn register(config: RtcConfig) -> RtcConfig {
             Pt::from(types.media),
             types.rtx.map(Pt::from),
             format(codec),
-            if codec.is_video() {
-                Frequency::NINETY_KHZ
-            } else {
-                Frequency::FORTY_EIGHT_KHZ
-            },
-            (!codec.is_video()).then_some(2),
+            clock_rate(codec),
+            (codec == Codec::Opus).then_some(2),
             parameters(codec),
         );
     }
@@ -56,10 +53,19 @@ pub(crate) fn register(config: RtcConfig) -> RtcConfig {
 const fn format(codec: Codec) -> Format {
     match codec {
         Codec::Opus => Format::Opus,
+        Codec::Pcmu => Format::PCMU,
         Codec::Vp8 => Format::Vp8,
         Codec::Vp9 => Format::Vp9,
         Codec::H264 => Format::H264,
         Codec::Av1 => Format::Av1,
+    }
+}
+
+const fn clock_rate(codec: Codec) -> Frequency {
+    match codec {
+        Codec::Opus => Frequency::FORTY_EIGHT_KHZ,
+        Codec::Pcmu => Frequency::EIGHT_KHZ,
+        Codec::Vp8 | Codec::Vp9 | Codec::H264 | Codec::Av1 => Frequency::NINETY_KHZ,
     }
 }
 
@@ -80,7 +86,7 @@ fn parameters(codec: Codec) -> FormatParams {
             profile_level_id: Some(CONSTRAINED_BASELINE_3_1),
             ..FormatParams::default()
         },
-        Codec::Vp8 | Codec::Av1 => FormatParams::default(),
+        Codec::Pcmu | Codec::Vp8 | Codec::Av1 => FormatParams::default(),
     }
 }
 

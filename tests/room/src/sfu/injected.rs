@@ -29,11 +29,13 @@ impl Injection {
     /// Prepares the packets that follow the one with `last_timestamp`.
     #[must_use]
     pub fn new(reason: Injected, codec: Codec, last_timestamp: u32, now: Instant) -> Self {
-        let (count, steps, spacing) = match (reason, codec.is_video()) {
-            (Injected::Mute, false) => (51, MUTE_STEPS, SILENCE_SPACING),
-            (Injected::Mute, true) => (0, MUTE_STEPS, PICTURE_SPACING),
-            (Injected::Close, false) => (11, CLOSE_STEPS, SILENCE_SPACING),
-            (Injected::Close, true) => (6, PICTURE_STEPS, PICTURE_SPACING),
+        let (count, steps, spacing) = match (reason, codec) {
+            (Injected::Mute, Codec::Opus) => (51, MUTE_STEPS, SILENCE_SPACING),
+            (Injected::Close, Codec::Opus) => (11, CLOSE_STEPS, SILENCE_SPACING),
+            (Injected::Mute, Codec::Pcmu) => (51, G711_STEPS, SILENCE_SPACING),
+            (Injected::Close, Codec::Pcmu) => (11, G711_STEPS, SILENCE_SPACING),
+            (Injected::Mute, _) => (0, MUTE_STEPS, PICTURE_SPACING),
+            (Injected::Close, _) => (6, PICTURE_STEPS, PICTURE_SPACING),
         };
         let mut timestamp = last_timestamp;
         let packets = (0..count).map(|index: u32| {
@@ -73,6 +75,7 @@ impl Injection {
 const fn payload(codec: Codec) -> &'static [u8] {
     match codec {
         Codec::Opus => &SILENCE,
+        Codec::Pcmu => &[0xff; 160],
         Codec::H264 => &BLANK_H264,
         Codec::Vp8 | Codec::Vp9 | Codec::Av1 => &BLANK_VP8,
     }
@@ -81,6 +84,8 @@ const fn payload(codec: Codec) -> &'static [u8] {
 /// The first repeats the timestamp of the last real packet; the last step goes on for ever.
 const MUTE_STEPS: &[u32] = &[0, 1_101, 981, 961, 965, 961, 974, 961];
 const CLOSE_STEPS: &[u32] = &[0, 1_940, 973, 987, 961];
+/// No capture of it exists; at 8 kHz.
+const G711_STEPS: &[u32] = &[0, 160];
 const PICTURE_STEPS: &[u32] = &[4_191, 3_008, 3_023, 3_001];
 const SILENCE_SPACING: Duration = Duration::from_millis(20);
 const PICTURE_SPACING: Duration = Duration::from_micros(33_333);

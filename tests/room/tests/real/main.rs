@@ -109,18 +109,15 @@ fn is_silence(payload: &Bytes) -> bool {
 }
 
 fn spec(codec: Codec) -> TrackSpec {
-    let (file, source) = match codec {
-        Codec::Opus => ("opus.ogg", Source::Microphone),
-        Codec::Vp8 => ("vp8.ivf", Source::Camera),
-        Codec::Vp9 => ("vp9.ivf", Source::Camera),
-        Codec::H264 => ("h264.h264", Source::ScreenShare),
-        Codec::Av1 => ("av1.ivf", Source::Camera),
+    let source = match codec {
+        Codec::Opus | Codec::Pcmu => Source::Microphone,
+        Codec::Vp8 | Codec::Vp9 | Codec::Av1 => Source::Camera,
+        Codec::H264 => Source::ScreenShare,
     };
-    let path = format!("{}/../data/media/{file}", env!("CARGO_MANIFEST_DIR"));
     TrackSpec {
         name: codec.name().into(),
         source,
-        media: Media::open(path).expect("the committed media is readable"),
+        media: Media::sample(codec).expect("the committed media is readable"),
         speed: 1.0,
         history: History::Packets,
     }

@@ -7,17 +7,8 @@ use trackmill_room::media::{Codec, Media};
 use trackmill_room::publisher::{History, SentPacket, Source, TrackSpec};
 use trackmill_room::subscriber::Received;
 
-/// The committed media of a codec.
 pub(crate) fn media(codec: Codec) -> Media {
-    let name = match codec {
-        Codec::Opus => "opus.ogg",
-        Codec::Vp8 => "vp8.ivf",
-        Codec::Vp9 => "vp9.ivf",
-        Codec::H264 => "h264.h264",
-        Codec::Av1 => "av1.ivf",
-    };
-    let path = format!("{}/../data/media/{name}", env!("CARGO_MANIFEST_DIR"));
-    Media::open(path).expect("the committed media is readable")
+    Media::sample(codec).expect("the committed media is readable")
 }
 
 /// A track that remembers what it sent.
