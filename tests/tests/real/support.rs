@@ -54,9 +54,9 @@ pub(crate) async fn send(publisher: &Publisher, sid: &TrackSid, more: usize) -> 
 ///
 /// The server drops what it takes from its queues after a track was muted or taken back (`PubMute`
 /// and `CloseWithFlush` in `pkg/sfu/downtrack.go`), and signalling overtakes media in there. Of 27
-/// mutes and 54 unpublishings in full flow, half of them beside four busy loops a core, 12 cost a
-/// packet or two; the oldest of those had been sent 16 ms before. Behind a settled track nothing is
-/// left to be dropped, and a test can demand everything.
+/// mutes and 54 unpublishings in full flow, nearly half of them beside four busy loops a core, 12
+/// cost a packet or two; the oldest of those had been sent 16 ms before. Behind a settled track
+/// nothing is left to be dropped, and a test can demand everything.
 pub(crate) async fn settle(publisher: &Publisher, sid: &TrackSid) -> anyhow::Result<()> {
     publisher.hold(sid).await?;
     sleep(ON_THE_WAY).await;
