@@ -65,6 +65,7 @@ const DRIVERS: &[&str] = &[
     "signal/socket/",
     "sink/file.rs",
     "sink/spool.rs",
+    "sink/websocket/socket.rs",
 ];
 
 /// What a pure file never mentions.
