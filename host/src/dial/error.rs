@@ -157,11 +157,11 @@ const TLS_REMEDIES: [(&str, &str); 4] = [
         "this machine does not trust who issued the server's certificate; add it to the system's roots",
     ),
     (
-        "NotValidForName",
+        "not valid for name",
         "the server's certificate is for another name; check the host in the URL",
     ),
     (
-        "Expired",
+        "certificate expired",
         "the server's certificate has expired; renew it, or check the clock of this machine",
     ),
 ];
@@ -192,7 +192,7 @@ mod tests {
             ),
             (
                 DialFailure::Tls,
-                "Expired",
+                "certificate expired",
                 "renew it",
                 Retry::OnceConnected,
             ),
