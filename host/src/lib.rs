@@ -18,6 +18,7 @@
 
 pub mod media;
 pub mod clock;
+pub mod dial;
 
 // The data path.
 pub mod signal;

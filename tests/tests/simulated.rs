@@ -12,6 +12,7 @@ mod recover;
 mod sink;
 mod wav;
 mod webm;
+mod websocket;
 mod depacketize;
 mod encoders;
 mod pipeline;

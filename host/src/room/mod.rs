@@ -211,10 +211,10 @@ const fn concerns_tracks(event: &Event) -> bool {
 
 async fn resolve(url: &ServerUrl) -> Result<IpAddr, JoinError> {
     let failed = |source| JoinError::Resolve {
-        host: url.host().to_owned(),
+        host: url.endpoint().host.clone(),
         source,
     };
-    let mut addresses = tokio::net::lookup_host((url.host(), url.port()))
+    let mut addresses = tokio::net::lookup_host((&*url.endpoint().host, url.endpoint().port))
         .await
         .map_err(failed)?;
     let first = addresses.next().ok_or(std::io::ErrorKind::NotFound);

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::dial::{DialError, DialFailure, legible, tls_remedy};
+
 /// Why there is no WebSocket to the server, and who has to do what about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenError {
@@ -88,7 +90,25 @@ impl OpenError {
         REMEDIES
             .iter()
             .find(|(words, _)| self.detail.contains(words))
-            .map_or_else(|| self.failure.remedy(), |(_, remedy)| remedy)
+            .map(|(_, remedy)| *remedy)
+            .or_else(|| tls_remedy(&self.detail))
+            .unwrap_or_else(|| self.failure.remedy())
+    }
+}
+
+impl From<DialError> for OpenError {
+    fn from(error: DialError) -> Self {
+        let DialError { failure, detail } = error;
+        let failure = match failure {
+            DialFailure::Name => OpenFailure::Name,
+            DialFailure::Unreachable => OpenFailure::Unreachable,
+            DialFailure::TimedOut => OpenFailure::TimedOut,
+            DialFailure::Tls => OpenFailure::Tls,
+            DialFailure::Refused(status) => return Self::from_status(status, detail.as_bytes()),
+            DialFailure::NotWebSocket => OpenFailure::NotLiveKit,
+            DialFailure::Request => OpenFailure::Rejected,
+        };
+        Self::new(failure, detail)
     }
 }
 
@@ -139,8 +159,8 @@ impl OpenFailure {
     }
 }
 
-/// Words of livekit-server 1.13 and of rustls that call for one remedy in particular.
-const REMEDIES: [(&str, &str); 10] = [
+/// Words of livekit-server 1.13 that call for one remedy in particular.
+const REMEDIES: [(&str, &str); 7] = [
     (
         "invalid API key",
         "the server does not know this API key; check it, and the URL",
@@ -163,39 +183,7 @@ const REMEDIES: [(&str, &str); 10] = [
         "the token needs the grants roomJoin and room",
     ),
     ("no room name", "the token needs the grant room"),
-    (
-        "InvalidContentType",
-        "the server does not speak TLS on this port; check the port, or write ws:// for wss://",
-    ),
-    (
-        "UnknownIssuer",
-        "this machine does not trust who issued the server's certificate; add it to the system's roots",
-    ),
-    (
-        "NotValidForName",
-        "the server's certificate is for another name; check the host in the URL",
-    ),
 ];
-
-/// The beginning of a text, on one line, without the token that livekit-server repeats in its
-/// complaint about it.
-fn legible(text: &str) -> String {
-    let words: Vec<&str> = text
-        .split_whitespace()
-        .map(|word| match word {
-            token if token.starts_with("eyJ") && token.len() > 20 => "…",
-            _ => word,
-        })
-        .collect();
-    words
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_DETAIL)
-        .collect()
-}
-
-const LONGEST_DETAIL: usize = 300;
 
 #[cfg(test)]
 mod tests {

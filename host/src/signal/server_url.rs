@@ -1,9 +1,11 @@
 use std::fmt;
 
+use crate::dial::{Endpoint, EndpointError};
+
 /// Where a LiveKit server is, ready to be dialled: `wss://host[:port][/path]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {
-    is_encrypted: bool,
+    endpoint: Endpoint,
     authority: String,
     path: String,
 }
@@ -39,36 +41,20 @@ impl ServerUrl {
             return Err(ServerUrlError::Extra(shortened(url)));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) = split_port(authority);
-        if host.is_empty() || !host.chars().all(is_host_character) {
-            return Err(ServerUrlError::Host(shortened(url)));
-        }
-        if port.is_some_and(|port| !matches!(port.parse::<u16>(), Ok(1..))) {
-            return Err(ServerUrlError::Port(shortened(url)));
-        }
+        let endpoint = Endpoint::parse(is_encrypted, authority).map_err(|error| match error {
+            EndpointError::Host => ServerUrlError::Host(shortened(url)),
+            EndpointError::Port => ServerUrlError::Port(shortened(url)),
+        })?;
         Ok(Self {
-            is_encrypted,
+            endpoint,
             authority: authority.to_owned(),
             path: path.trim_end_matches('/').to_owned(),
         })
     }
 
-    /// Whether the connection is TLS.
-    pub const fn is_encrypted(&self) -> bool {
-        self.is_encrypted
-    }
-
-    /// The host as a resolver takes it: without the brackets of an IPv6 address.
-    pub fn host(&self) -> &str {
-        let (host, _) = split_port(&self.authority);
-        host.trim_start_matches('[').trim_end_matches(']')
-    }
-
-    /// The port: as given, or that of the scheme.
-    pub fn port(&self) -> u16 {
-        let (_, port) = split_port(&self.authority);
-        let default = if self.is_encrypted { 443 } else { 80 };
-        port.and_then(|port| port.parse().ok()).unwrap_or(default)
+    /// Where the server listens.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// The URL of the signalling WebSocket.
@@ -79,7 +65,11 @@ impl ServerUrl {
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.is_encrypted { "wss" } else { "ws" };
+        let scheme = if self.endpoint.is_encrypted {
+            "wss"
+        } else {
+            "ws"
+        };
         write!(f, "{scheme}://{}", self.authority)?;
         if self.path.is_empty() {
             return Ok(());
@@ -96,18 +86,6 @@ fn split_scheme(url: &str) -> Result<(bool, &str), ServerUrlError> {
         "ws" | "http" => Ok((false, rest)),
         _ => Err(unknown()),
     }
-}
-
-/// Splits `host:port`; the colons inside the brackets of an IPv6 address are not the port's.
-fn split_port(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    }
-}
-
-const fn is_host_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':' | '[' | ']')
 }
 
 fn shortened(url: &str) -> String {
@@ -146,7 +124,8 @@ mod tests {
             let url = ServerUrl::parse(given).unwrap();
 
             assert_eq!(url.signal("q"), dialled);
-            assert_eq!((url.host(), url.port()), (host, port), "{given}");
+            let endpoint = url.endpoint();
+            assert_eq!((&*endpoint.host, endpoint.port), (host, port), "{given}");
         }
     }
 

@@ -13,6 +13,7 @@
 mod file;
 pub mod path;
 mod spool;
+pub mod websocket;
 
 use std::fmt;
 use std::io;

@@ -12,7 +12,8 @@ use source::{Source, sources};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("media", &[]),
     ("clock", &["media", "rtp"]),
-    ("signal", &["media", "rtp"]),
+    ("dial", &[]),
+    ("signal", &["dial", "media", "rtp"]),
     ("rtc", &["media", "rtp", "srtp"]),
     ("srtp", &["media"]),
     ("rtp", &["bitstream", "media", "srtp"]),
@@ -20,7 +21,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("bitstream", &["media"]),
     ("codec", &["bitstream", "media"]),
     ("mux", &["bitstream", "media"]),
-    ("sink", &["media"]),
+    ("sink", &["dial", "media"]),
     (
         "pipeline",
         &["bitstream", "codec", "depacketize", "media", "mux", "rtp"],
@@ -41,6 +42,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const DRIVERS: &[&str] = &[
     "clock.rs",
     "command/",
+    "dial/tls.rs",
+    "dial/upgrade.rs",
     "egress/files.rs",
     "egress/recorder.rs",
     "egress/recovery.rs",
@@ -62,6 +65,7 @@ const DRIVERS: &[&str] = &[
     "signal/socket/",
     "sink/file.rs",
     "sink/spool.rs",
+    "sink/websocket/socket.rs",
 ];
 
 /// What a pure file never mentions.

@@ -1,11 +1,12 @@
 use std::time::{Duration, Instant};
 
 use super::{Reconnection, Settings};
+use crate::dial::Jitter;
 
 /// Decides how and when to come back after a failure, and when to stop trying.
 #[derive(Debug)]
 pub(super) struct Reconnect {
-    random: Random,
+    jitter: Jitter,
     outage: Option<Outage>,
 }
 
@@ -36,7 +37,7 @@ struct Outage {
 impl Reconnect {
     pub(super) const fn new(settings: &Settings) -> Self {
         Self {
-            random: Random(settings.seed),
+            jitter: Jitter::new(settings.seed),
             outage: None,
         }
     }
@@ -62,7 +63,7 @@ impl Reconnect {
         let pause = outage.count(wanted);
         let reconnection = outage.reconnection;
         // The last attempt is at the end of the window rather than after it.
-        let delay = self.random.jitter(pause).min(window - lasted);
+        let delay = self.jitter.stretch(pause).min(window - lasted);
         Next::Attempt {
             reconnection,
             delay,
@@ -110,22 +111,6 @@ impl Outage {
         self.joins += 1;
         let doublings = (self.joins - 1).min(MAX_DOUBLINGS);
         LONGEST_PAUSE.min(FIRST_JOIN * 2_u32.pow(doublings))
-    }
-}
-
-/// splitmix64: enough to keep a thousand recorders from coming back at the same moment.
-#[derive(Debug)]
-struct Random(u64);
-
-impl Random {
-    /// Up to a quarter longer than `pause`.
-    fn jitter(&mut self, pause: Duration) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let thousandths = (z ^ (z >> 31)) % 250;
-        pause + pause.mul_f64(f64::from(u32::try_from(thousandths).unwrap_or(0)) / 1000.0)
     }
 }
 

@@ -3,11 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
@@ -15,19 +13,19 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 use super::message::{ClientMessage, ServerMessage};
 use super::open_error::{OpenError, OpenFailure};
 use super::server_url::ServerUrl;
 use super::token::AccessToken;
+use crate::dial::{self, Tls, WebSocket};
 
 /// The WebSocket of a session. Speaks messages; knows nothing of what they mean.
 ///
 /// It belongs in a task of its own, away from media: each poll that reads zeroes the read buffer.
 #[derive(Debug)]
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: WebSocket,
 }
 
 /// Why a WebSocket is of no use any more.
@@ -55,17 +53,8 @@ impl Socket {
         token: &AccessToken,
     ) -> Result<Self, OpenError> {
         let request = request(url, query, token)?;
-        let tcp = dial(url).await?;
-        // The TLS library has one provider for the process; the first to install it wins.
-        rustls::crypto::aws_lc_rs::default_provider()
-            .install_default()
-            .ok();
-        let upgrade = client_async_tls_with_config(request, tcp, Some(limits()), None);
-        match timeout(CONNECT_TIMEOUT, Box::pin(upgrade)).await {
-            Ok(Ok((stream, _))) => Ok(Self { stream }),
-            Ok(Err(error)) => Err(explain(error, url)),
-            Err(_) => Err(timed_out("the WebSocket upgrade")),
-        }
+        let stream = dial::connect(request, url.endpoint(), &Tls::system(), limits()).await?;
+        Ok(Self { stream })
     }
 
     /// Waits for the next message. Nothing is lost if the wait is given up.
@@ -143,25 +132,6 @@ fn request(url: &ServerUrl, query: &str, token: &AccessToken) -> Result<Request,
     Ok(request)
 }
 
-/// Connects to the first address of the server that answers.
-async fn dial(url: &ServerUrl) -> Result<TcpStream, OpenError> {
-    let dialled = timeout(CONNECT_TIMEOUT, async {
-        let addresses: Vec<_> = tokio::net::lookup_host((url.host(), url.port()))
-            .await
-            .map_err(|error| OpenError::new(OpenFailure::Name, error))?
-            .collect();
-        TcpStream::connect(addresses.as_slice())
-            .await
-            .map_err(|error| unreachable(&error, url))
-    });
-    let tcp = dialled
-        .await
-        .map_err(|_| timed_out("the TCP connection"))??;
-    tcp.set_nodelay(true)
-        .map_err(|error| unreachable(&error, url))?;
-    Ok(tcp)
-}
-
 fn limits() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -171,34 +141,6 @@ fn limits() -> WebSocketConfig {
         .max_frame_size(Some(LARGEST_MESSAGE))
 }
 
-/// Why the upgrade failed.
-fn explain(error: Error, url: &ServerUrl) -> OpenError {
-    match error {
-        Error::Http(response) => {
-            let body = response.body().as_deref().unwrap_or_default();
-            OpenError::from_status(response.status().as_u16(), body)
-        }
-        Error::Tls(error) => OpenError::new(OpenFailure::Tls, error),
-        Error::Io(error) if url.is_encrypted() => OpenError::new(OpenFailure::Tls, error),
-        Error::Io(error) => unreachable(&error, url),
-        Error::Protocol(ProtocolError::HandshakeIncomplete) => {
-            OpenError::new(OpenFailure::NotLiveKit, "it hung up during the upgrade")
-        }
-        error => OpenError::new(OpenFailure::NotLiveKit, error),
-    }
-}
-
-fn unreachable(error: &io::Error, url: &ServerUrl) -> OpenError {
-    OpenError::new(OpenFailure::Unreachable, format!("{url}: {error}"))
-}
-
-fn timed_out(what: &str) -> OpenError {
-    let detail = format!("{what} took more than {} s", CONNECT_TIMEOUT.as_secs());
-    OpenError::new(OpenFailure::TimedOut, detail)
-}
-
-/// For each half: the TCP connection, and TLS with the upgrade.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The default of 128 KiB costs 121 KB of memory a room, and is zeroed at every read.
