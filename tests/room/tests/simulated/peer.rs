@@ -28,8 +28,9 @@ fn packets_arrive_bit_exact_and_contiguous() {
 
 #[test]
 fn everything_lost_on_the_way_is_repaired() {
+    use Codec::{Av1, H264, Opus, Vp8, Vp9};
     let mut pair = Pair::connected();
-    let tracks = Codec::ALL.map(track);
+    let tracks = [Opus, Vp8, Vp9, H264, Av1].map(track);
     tracks.iter().for_each(|track| pair.add(track));
     pair.worsen(Conditions {
         loss: 0.05,
