@@ -8,13 +8,14 @@ use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
 use prost::Message as _;
 use str0m::net::Protocol;
+use trackmill_room::media::Codec;
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::sfu::Datagram;
 use trackmill_room::signal::{Grant, Server};
 use trackmill_room::simulation::{Closing, Config, ConnectionId, Output, Simulation, Upgrade};
 use trackmill_room::subscriber::Subscriber;
 
-use crate::fixtures;
+use crate::fixtures::{self, spec};
 
 /// A server and one client, and the time of both.
 #[derive(Debug)]
@@ -44,6 +45,23 @@ impl Visitor {
             damaged: 0,
             connection: ConnectionId(0),
         }
+    }
+
+    /// A visitor in a room with an Opus, a VP8 and an H.264 publisher.
+    pub(crate) fn joined() -> (Self, [TrackSid; 3]) {
+        let mut visitor = Self::new(Config::default());
+        let now = visitor.now;
+        let mut publish = |identity, codec| {
+            let simulation = &mut visitor.simulation;
+            simulation.publish("demo", identity, spec(codec), now)
+        };
+        let tracks = [
+            publish("alice", Codec::Opus),
+            publish("bob", Codec::Vp8),
+            publish("carol", Codec::H264),
+        ];
+        visitor.join();
+        (visitor, tracks)
     }
 
     /// Joins the room, and waits until the connection stands.
@@ -99,6 +117,23 @@ impl Visitor {
     pub(crate) fn last<T>(&self, select: impl Fn(&Response) -> Option<T>) -> Option<T> {
         let mut messages = self.messages.iter().rev();
         messages.find_map(|(_, message)| select(message))
+    }
+
+    /// Returns the last offer.
+    pub(crate) fn last_offer(&self) -> String {
+        let offer = self.last(|message| match message {
+            Response::Offer(offer) => Some(offer.sdp.clone()),
+            _ => None,
+        });
+        offer.expect("there was an offer")
+    }
+
+    /// Returns how the server last told the visitor to leave.
+    pub(crate) fn left(&self) -> Option<lk::leave_request::Action> {
+        self.last(|message| match message {
+            Response::Leave(leave) => Some(leave.action()),
+            _ => None,
+        })
     }
 
     /// Exchanges what both have to say; returns whether the server has to look again.
