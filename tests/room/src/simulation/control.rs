@@ -4,11 +4,9 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol as lk;
 use lk::participant_info::State as ParticipantState;
-use lk::signal_response::Message;
 
-use super::fault::Resume;
 use super::publication::{Participant, Publication, State};
-use super::{Closing, Fault, Output, Room, Simulation, Timer, UnknownName, message};
+use super::{Room, Simulation, Timer, UnknownName, message};
 use crate::media::Media;
 use crate::publisher::{TrackSid, TrackSpec};
 
@@ -119,37 +117,6 @@ impl Simulation {
         let publication = publication.ok_or_else(|| UnknownName::Track(sid.clone()))?;
         publication.switch(media);
         Ok(())
-    }
-
-    /// Makes something go wrong for all subscribers, or right again.
-    pub fn fault(&mut self, fault: Fault, now: Instant) {
-        match fault {
-            Fault::Network(conditions) => {
-                self.downlink.change(conditions);
-                self.uplink.change(conditions);
-            }
-            Fault::DropSignal => self.drop_signal(now),
-            Fault::Resume(resume) => self.faults.resume = resume,
-            Fault::Leave(action, reason) => self.dismiss(action, reason),
-            Fault::RestartIce => self.restart_ice(now),
-            Fault::Vanish => self.faults.vanished = true,
-            Fault::Return => {
-                self.outputs.clear();
-                self.faults.vanished = false;
-            }
-            Fault::Restart => self.restart(now),
-            Fault::Refuse(refusal) => self.faults.refusal = refusal,
-            Fault::RefuseSubscriptions(error) => self.faults.subscription = error,
-            Fault::Garbage => self.send_raw(&[0xff; 16]),
-            Fault::Truncated => {
-                let mut bytes = message::encode(Message::RefreshToken("cut".repeat(10)));
-                bytes.truncate(10);
-                self.send_raw(&bytes);
-            }
-            Fault::HostileOffer(sdp) => {
-                self.send_raw(&message::encode(message::hostile_offer(sdp)));
-            }
-        }
     }
 
     /// Tells everyone in the room about a publisher and the tracks that are not ended.
@@ -282,45 +249,6 @@ impl Simulation {
         let gone: Vec<_> = gone.map(|(sid, _)| sid.clone()).collect();
         gone.iter().for_each(|sid| self.end_session(sid));
         self.rooms.remove(name);
-    }
-
-    fn drop_signal(&mut self, now: Instant) {
-        let connections: Vec<_> = self.connections.keys().copied().collect();
-        for connection in connections {
-            self.outputs
-                .push_back(Output::Close(connection, Closing::Abrupt));
-            self.disconnected(connection, now);
-        }
-    }
-
-    fn dismiss(&mut self, action: lk::leave_request::Action, reason: lk::DisconnectReason) {
-        let goodbye = message::encode(message::leave(action, reason));
-        self.send_raw(&goodbye);
-        if action != lk::leave_request::Action::Resume {
-            let everyone: Vec<_> = self.subscribers.keys().cloned().collect();
-            everyone.iter().for_each(|sid| self.end_session(sid));
-        }
-    }
-
-    fn restart_ice(&mut self, now: Instant) {
-        for subscriber in self.subscribers.values_mut() {
-            subscriber.peer.restart_ice();
-            subscriber.want_offer(now);
-        }
-    }
-
-    fn restart(&mut self, now: Instant) {
-        self.drop_signal(now);
-        self.faults.resume = Resume::Granted;
-        let everyone: Vec<_> = self.subscribers.keys().cloned().collect();
-        everyone.iter().for_each(|sid| self.forget(sid));
-    }
-
-    fn send_raw(&mut self, bytes: &[u8]) {
-        for connection in self.connections.keys() {
-            self.outputs
-                .push_back(Output::Message(*connection, bytes.to_vec()));
-        }
     }
 }
 
