@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::interface::{OutgoingTrack, SfuConfig, SfuError, SfuOutput};
 use super::offer::{self, Line, Offer, Session, SocketCandidate, Stream};
 use super::sender::{Repair, Sender};
-use crate::media::MediaPacket;
+use crate::media::{Codec, MediaPacket};
 use crate::publisher::TrackSid;
 use crate::random::Random;
 use crate::rtc::{Datagram, Transport, provider, register};
@@ -174,6 +174,12 @@ impl SfuPeer {
             .collect()
     }
 
+    /// Tells whether ICE and DTLS have stood, and the subscriber has not ended them.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection == Connection::Connected
+    }
+
     /// Returns the ICE user name by which datagrams of unknown origin find this connection.
     #[must_use]
     pub fn ufrag(&self) -> &str {
@@ -235,6 +241,21 @@ impl SfuPeer {
         now: Instant,
     ) -> Option<(u16, u32)> {
         self.write(sid, packet, Repair::Impossible, now)
+    }
+
+    /// Sends the next packets of a track as another codec. The m-line has them all, so there is no
+    /// new offer.
+    pub fn change_codec(&mut self, sid: &TrackSid, codec: Codec) {
+        if let Some(sender) = self.senders.get_mut(sid) {
+            sender.codec = codec;
+        }
+    }
+
+    /// Tells whether packets of a track would leave.
+    #[must_use]
+    pub fn can_send(&self, sid: &TrackSid) -> bool {
+        let is_bound = self.senders.get(sid).is_some_and(|sender| sender.is_bound);
+        is_bound && self.is_connected()
     }
 
     /// Takes one datagram that came to the address `to`.

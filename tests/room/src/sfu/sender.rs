@@ -18,7 +18,7 @@ pub(super) struct Sender {
     pub(super) rtx: Option<Ssrc>,
     /// Whether the subscriber's answer took the track.
     pub(super) is_bound: bool,
-    codec: Codec,
+    pub(super) codec: Codec,
     next: SeqNo,
     timestamp_base: u32,
     /// Audio that may be asked for again; video is kept by the engine, for RTX.

@@ -106,8 +106,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// Plays other media of the same codec on a track, as when a publisher's picture size
-    /// changes; give media that begins with a keyframe.
+    /// Plays other media of the same kind on a track, as when the picture size changes or the
+    /// publisher falls back to another codec; give media that begins with a keyframe.
     ///
     /// # Errors
     ///
@@ -115,7 +115,16 @@ impl Simulation {
     pub fn switch(&mut self, sid: &TrackSid, media: Media) -> Result<(), UnknownName> {
         let publication = self.publications.get_mut(sid);
         let publication = publication.ok_or_else(|| UnknownName::Track(sid.clone()))?;
+        let codec = media.codec;
+        let has_changed = publication.spec.media.codec != codec;
         publication.switch(media);
+        if has_changed {
+            let participant_sid = publication.participant_sid.clone();
+            for subscriber in self.subscribers.values_mut() {
+                subscriber.change_codec(sid, codec);
+            }
+            self.announce_by_sid(&participant_sid);
+        }
         Ok(())
     }
 
@@ -152,6 +161,8 @@ impl Simulation {
             Timer::EndTrack(sid) => self.end_track(&sid),
             Timer::Depart { room, identity } => self.depart(room, identity, now),
             Timer::CloseRoom(room) => self.close_room(&room, now),
+            Timer::Unanswered { subscriber, offer } => self.unanswered(&subscriber, offer),
+            Timer::Unconnected(sid) => self.unconnected(&sid),
             Timer::Forget(sid) => {
                 let is_gone = |subscriber: &super::Subscriber| subscriber.connection.is_none();
                 if self.subscribers.get(&sid).is_some_and(is_gone) {

@@ -14,6 +14,10 @@ pub enum Fault {
     /// RTP and RTCP suffer in both directions; ICE and DTLS do not.
     /// [`Conditions::default`] heals.
     Network(Conditions),
+    /// Only what subscribers send suffers so: without their NACKs, what is lost stays lost.
+    Uplink(Conditions),
+    /// Whether datagrams pass at all, ICE and DTLS included; signalling does.
+    Datagrams(Passage),
     /// The WebSockets break without a closing handshake; the sessions can be resumed.
     DropSignal,
     /// The server says that sessions must, or can again, be resumed: [`Resume`].
@@ -23,7 +27,10 @@ pub enum Fault {
     Leave(leave_request::Action, DisconnectReason),
     /// The server offers new ICE credentials.
     RestartIce,
-    /// Nothing comes from the server and nothing reaches it; no connection is closed.
+    /// Whoever joins is told to leave instead of being welcomed; `None` ends it.
+    TurnAway(Option<(leave_request::Action, DisconnectReason)>),
+    /// Nothing comes from the server and nothing reaches it; no connection is closed, and who
+    /// asks for one waits.
     Vanish,
     /// The end of [`Fault::Vanish`].
     Return,
@@ -40,6 +47,16 @@ pub enum Fault {
     Truncated,
     /// One offer with this text; the answer to it, if any, is ignored.
     HostileOffer(String),
+}
+
+/// Whether datagrams pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Passage {
+    /// They do.
+    #[default]
+    Open,
+    /// They vanish without a word, in both directions.
+    Blocked,
 }
 
 /// What becomes of sessions whose WebSocket broke.
@@ -70,10 +87,13 @@ impl Simulation {
                 self.downlink.change(conditions);
                 self.uplink.change(conditions);
             }
+            Fault::Uplink(conditions) => self.uplink.change(conditions),
+            Fault::Datagrams(passage) => self.faults.datagrams = passage,
             Fault::DropSignal => self.drop_signal(now),
             Fault::Resume(resume) => self.faults.resume = resume,
             Fault::Leave(action, reason) => self.dismiss(action, reason),
             Fault::RestartIce => self.restart_ice(now),
+            Fault::TurnAway(leave) => self.faults.turn_away = leave,
             Fault::Vanish => self.faults.vanished = true,
             Fault::Return => {
                 self.outputs.clear();

@@ -7,7 +7,7 @@ use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
 use trackmill_room::network::Conditions;
 use trackmill_room::sfu::SfuEvent;
-use trackmill_room::simulation::{Closing, Fault, Resume, hostile_offers};
+use trackmill_room::simulation::{Closing, Config, Fault, Passage, Resume, hostile_offers};
 
 use crate::fixtures::is_contiguous;
 use crate::visitor::Visitor;
@@ -87,6 +87,90 @@ fn a_server_that_vanished_goes_on_when_it_returns() {
 
     assert_eq!(before, during);
     assert!(visitor.subscriber.received(&opus).len() > before + 150);
+}
+
+#[test]
+fn who_joins_can_be_turned_away() {
+    let (mut visitor, _) = Visitor::joined();
+    let action = lk::leave_request::Action::Reconnect;
+    let leave = Some((action, lk::DisconnectReason::ServerShutdown));
+
+    visitor
+        .simulation
+        .fault(Fault::TurnAway(leave), visitor.now);
+    visitor.open("auto_subscribe=0");
+    visitor.run(Duration::from_millis(10));
+
+    assert_eq!(visitor.left(), Some(action));
+    assert_eq!(visitor.closed, [Closing::Handshake]);
+}
+
+#[test]
+fn a_peer_connection_that_does_not_come_about_is_told_to_resume() {
+    let mut visitor = Visitor::new(Config::default());
+    let blocked = Fault::Datagrams(Passage::Blocked);
+    visitor.simulation.fault(blocked, visitor.now);
+
+    visitor.open("auto_subscribe=0");
+    visitor.run(Duration::from_secs(14));
+    assert_eq!(visitor.left(), None);
+    visitor.run(Duration::from_secs(2));
+
+    assert_eq!(visitor.left(), Some(lk::leave_request::Action::Resume));
+}
+
+#[test]
+fn an_offer_that_is_not_answered_ends_the_session() {
+    let (mut visitor, [opus, ..]) = Visitor::joined();
+    visitor.is_silent = true;
+
+    visitor.subscribe(&[&opus], true);
+    visitor.run(Duration::from_secs(14));
+    assert_eq!(visitor.left(), None);
+    visitor.run(Duration::from_secs(2));
+
+    assert_eq!(visitor.left(), Some(lk::leave_request::Action::Reconnect));
+    assert!(visitor.simulation.subscribers().is_empty());
+}
+
+#[test]
+fn datagrams_can_be_kept_back_while_signalling_goes_on() {
+    let (mut visitor, [opus, ..]) = Visitor::joined();
+    visitor.subscribe(&[&opus], true);
+    visitor.run(Duration::from_secs(1));
+    let before = visitor.subscriber.received(&opus).len();
+
+    let blocked = Fault::Datagrams(Passage::Blocked);
+    visitor.simulation.fault(blocked, visitor.now);
+    visitor.simulation.mute(&opus, visitor.now).unwrap();
+    visitor.run(Duration::from_secs(2));
+
+    assert_eq!(visitor.subscriber.received(&opus).len(), before);
+    let update = visitor.last(|message| match message {
+        Response::Update(update) => Some(update.participants.clone()),
+        _ => None,
+    });
+    assert!(update.unwrap()[0].tracks[0].muted);
+}
+
+#[test]
+fn without_an_uplink_losses_stay() {
+    let (mut visitor, [opus, ..]) = Visitor::joined();
+    visitor.subscribe(&[&opus], true);
+    visitor.run(Duration::from_secs(1));
+
+    let loss = |loss| Conditions {
+        loss,
+        ..Conditions::default()
+    };
+    let lossy = Fault::Network(loss(0.2));
+    visitor.simulation.fault(lossy, visitor.now);
+    visitor
+        .simulation
+        .fault(Fault::Uplink(loss(1.0)), visitor.now);
+    visitor.run(Duration::from_secs(4));
+
+    assert!(!is_contiguous(&visitor.subscriber.received(&opus)));
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use livekit_protocol as lk;
 use lk::signal_response::Message as Response;
-use trackmill_room::media::Media;
+use trackmill_room::media::{Codec, Media};
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::subscriber::Received;
 
-use crate::fixtures::{is_contiguous, payloads, sent_payloads};
+use crate::fixtures::{is_contiguous, media, payloads, sent_payloads};
 use crate::visitor::Visitor;
 
 #[test]
@@ -65,6 +65,57 @@ fn a_layer_switch_of_a_capture_reaches_the_subscriber() {
     let received = visitor.subscriber.received(&vp8);
     assert!(received.iter().any(|packet| packet.payload == first));
     assert!(is_contiguous(&received));
+}
+
+#[test]
+fn a_publisher_makes_a_keyframe_when_it_is_asked_to() {
+    let (mut visitor, [_, vp8, _]) = Visitor::joined();
+    visitor.subscribe(&[&vp8], true);
+    visitor.run(Duration::from_millis(2_500));
+    let before = keyframes(&visitor, &vp8).len();
+
+    let now = visitor.now;
+    visitor.subscriber.request_keyframe(&vp8, now);
+    visitor.run(Duration::from_millis(100));
+
+    let after = keyframes(&visitor, &vp8);
+    assert_eq!(after.len(), before + 1);
+    assert!(is_contiguous(&visitor.subscriber.received(&vp8)));
+    let times = after.iter().map(|packet| packet.timestamp);
+    assert!(times.is_sorted());
+}
+
+#[test]
+fn a_subscriber_gets_a_keyframe_first_and_soon() {
+    let (mut visitor, [_, vp8, _]) = Visitor::joined();
+
+    visitor.run(Duration::from_millis(3_400));
+    visitor.subscribe(&[&vp8], true);
+    visitor.run(Duration::from_millis(200));
+
+    let received = visitor.subscriber.received(&vp8);
+    assert!(is_vp8_keyframe(&received[0]));
+    assert!(received.len() > 2);
+}
+
+#[test]
+fn another_codec_comes_on_the_same_stream_without_an_offer() {
+    let (mut visitor, [_, vp8, _]) = Visitor::joined();
+    visitor.subscribe(&[&vp8], true);
+    visitor.run(Duration::from_secs(1));
+    let offer = visitor.last_offer();
+
+    let h264 = media(Codec::H264);
+    visitor.simulation.switch(&vp8, h264.clone()).unwrap();
+    visitor.run(Duration::from_secs(1));
+
+    let received = visitor.subscriber.received(&vp8);
+    let of_h264 = received
+        .iter()
+        .filter(|packet| packet.payload == h264.packets[0].payload);
+    assert_eq!(of_h264.count(), 1);
+    assert!(is_contiguous(&received));
+    assert_eq!(visitor.last_offer(), offer);
 }
 
 #[test]
@@ -131,6 +182,16 @@ fn told_of_end(visitor: &Visitor, sid: &TrackSid) -> Option<std::time::Instant> 
         (!tracks.any(|track| track.sid == name)).then_some(*at)
     });
     updates.next()
+}
+
+fn keyframes(visitor: &Visitor, sid: &TrackSid) -> Vec<Received> {
+    let received = visitor.subscriber.received(sid);
+    received.into_iter().filter(is_vp8_keyframe).collect()
+}
+
+/// A payload descriptor of one byte that begins a picture, and a keyframe behind it.
+fn is_vp8_keyframe(packet: &Received) -> bool {
+    matches!(packet.payload[..], [descriptor, tag, ..] if descriptor & 0x10 != 0 && tag & 1 == 0)
 }
 
 fn is_silence(packet: &Received) -> bool {

@@ -29,6 +29,8 @@ pub(crate) struct Visitor {
     pub(crate) closed: Vec<Closing>,
     /// Messages that are no protobuf.
     pub(crate) damaged: usize,
+    /// Whether it leaves offers unanswered.
+    pub(crate) is_silent: bool,
     connection: ConnectionId,
 }
 
@@ -43,6 +45,7 @@ impl Visitor {
             messages: Vec::new(),
             closed: Vec::new(),
             damaged: 0,
+            is_silent: false,
             connection: ConnectionId(0),
         }
     }
@@ -173,7 +176,7 @@ impl Visitor {
         };
         self.messages.push((self.now, message.clone()));
         match message {
-            Response::Offer(offer) => self.answer(&offer),
+            Response::Offer(offer) if !self.is_silent => self.answer(&offer),
             Response::Trickle(trickle) => {
                 let init: serde_json::Value =
                     serde_json::from_str(&trickle.candidate_init).expect("JSON");
