@@ -10,9 +10,9 @@ use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::answer::Answer;
-use super::interface::{OutgoingTrack, SfuConfig, SfuError, SfuOutput};
+use super::interface::{OutgoingTrack, Repair, SfuConfig, SfuError, SfuOutput};
 use super::offer::{self, Line, Offer, Session, SocketCandidate, Stream};
-use super::sender::{Repair, Sender};
+use super::sender::Sender;
 use crate::media::{Codec, MediaPacket};
 use crate::publisher::TrackSid;
 use crate::random::Random;
@@ -31,6 +31,7 @@ pub struct SfuPeer {
     offer_id: u32,
     offered: bool,
     lines: Vec<Line>,
+    repair: Repair,
     pub(super) senders: BTreeMap<TrackSid, Sender>,
     pub(super) channels: Channels,
     pub(super) connection: Connection,
@@ -84,6 +85,7 @@ impl SfuPeer {
             restarting: None,
             offered: false,
             lines: Vec::new(),
+            repair: Repair::default(),
             senders: BTreeMap::new(),
             channels: Channels::Missing,
             connection: Connection::New,
@@ -230,7 +232,7 @@ impl SfuPeer {
         packet: &MediaPacket,
         now: Instant,
     ) -> Option<(u16, u32)> {
-        self.write(sid, packet, Repair::Possible, now)
+        self.write(sid, packet, self.repair, now)
     }
 
     /// Sends one made-up packet, which cannot be asked for again.
@@ -256,6 +258,11 @@ impl SfuPeer {
     pub fn can_send(&self, sid: &TrackSid) -> bool {
         let is_bound = self.senders.get(sid).is_some_and(|sender| sender.is_bound);
         is_bound && self.is_connected()
+    }
+
+    /// Decides whether packets of tracks can be asked for again from now on.
+    pub const fn set_repair(&mut self, repair: Repair) {
+        self.repair = repair;
     }
 
     /// Takes one datagram that came to the address `to`.

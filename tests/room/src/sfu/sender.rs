@@ -7,6 +7,7 @@ use str0m::media::{Mid, Pt};
 use str0m::rtp::rtcp::Nack;
 use str0m::rtp::{RtpWrite, SeqNo, Ssrc, StreamTx};
 
+use super::interface::Repair;
 use crate::media::{Codec, MediaPacket};
 use crate::rtc::payload_types;
 
@@ -33,13 +34,6 @@ struct Kept {
     sent_at: Instant,
     packet: MediaPacket,
     resent: u32,
-}
-
-/// Whether a packet can be asked for again. What the server makes up is not in its memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repair {
-    Possible,
-    Impossible,
 }
 
 impl Sender {

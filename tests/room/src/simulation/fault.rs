@@ -7,6 +7,7 @@ use livekit_protocol::{DisconnectReason, SubscriptionError, leave_request};
 
 use super::{Closing, Output, Refusal, Simulation, message};
 use crate::network::Conditions;
+use crate::sfu::Repair;
 
 /// Something that goes wrong for every subscriber of the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +15,9 @@ pub enum Fault {
     /// RTP and RTCP suffer in both directions; ICE and DTLS do not.
     /// [`Conditions::default`] heals.
     Network(Conditions),
-    /// Only what subscribers send suffers so: without their NACKs, what is lost stays lost.
-    Uplink(Conditions),
+    /// Whether the server sends again what a subscriber asks for; if not, what is lost from now on
+    /// stays lost.
+    Repair(Repair),
     /// Whether datagrams pass at all, ICE and DTLS included; signalling does.
     Datagrams(Passage),
     /// The WebSockets break without a closing handshake; the sessions can be resumed.
@@ -87,7 +89,11 @@ impl Simulation {
                 self.downlink.change(conditions);
                 self.uplink.change(conditions);
             }
-            Fault::Uplink(conditions) => self.uplink.change(conditions),
+            Fault::Repair(repair) => {
+                self.faults.repair = repair;
+                let subscribers = self.subscribers.values_mut();
+                subscribers.for_each(|subscriber| subscriber.peer.set_repair(repair));
+            }
             Fault::Datagrams(passage) => self.faults.datagrams = passage,
             Fault::DropSignal => self.drop_signal(now),
             Fault::Resume(resume) => self.faults.resume = resume,

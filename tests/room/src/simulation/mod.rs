@@ -28,10 +28,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use livekit_protocol::{DisconnectReason, leave_request, signal_request};
 
-use crate::network::{Conditions, Network};
+use crate::network::{Conditions, Network, Tally};
 use crate::publisher::{SentPacket, TrackSid};
 use crate::random::Random;
-use crate::sfu::{Datagram, SfuEvent};
+use crate::sfu::{Datagram, Repair, SfuEvent};
 pub use admission::{Refusal, Upgrade};
 pub use fault::{Fault, Passage, Resume, Trickle, hostile_offers};
 use publication::{Participant, Publication};
@@ -198,6 +198,7 @@ struct Standing {
     refusal: Option<Refusal>,
     subscription: Option<livekit_protocol::SubscriptionError>,
     datagrams: Passage,
+    repair: Repair,
     turn_away: Option<(leave_request::Action, DisconnectReason)>,
     vanished: bool,
 }
@@ -297,6 +298,12 @@ impl Simulation {
             Some(publication) => Ok(publication.keyframe_requests),
             None => Err(UnknownName::Track(sid.clone())),
         }
+    }
+
+    /// Returns what the network did to media on its way to the subscribers.
+    #[must_use]
+    pub const fn downlink(&self) -> Tally {
+        self.downlink.tally()
     }
 
     fn blocks_datagrams(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use livekit_protocol as lk;
+use livekit_token::AccessTokenError;
 use lk::participant_info::State as ParticipantState;
 use lk::signal_request::Message as Request;
 use lk::signal_response::Message;
@@ -13,6 +14,7 @@ use super::fault::{Resume, Trickle};
 use super::subscriber::Subscriber;
 use super::{Closing, ConnectionId, Output, Simulation, Timer, message};
 use crate::sfu::{SfuConfig, SfuPeer};
+use crate::signal::{Grant, Server};
 
 impl Simulation {
     /// Lets a WebSocket in; the join response follows as an output.
@@ -117,7 +119,7 @@ impl Simulation {
             self.open_room(&guest.room);
         }
         let sid = self.new_sid("PA_");
-        let peer = SfuPeer::new(
+        let mut peer = SfuPeer::new(
             SfuConfig {
                 udp: self.config.udp,
                 tcp: self.config.tcp,
@@ -125,6 +127,7 @@ impl Simulation {
             },
             now,
         );
+        peer.set_repair(self.faults.repair);
         let (room, identity) = (guest.room.clone(), guest.identity.clone());
         let subscriber = Subscriber::new(room, identity, connection, peer);
         self.subscribers.insert(sid.clone(), subscriber);
@@ -143,8 +146,19 @@ impl Simulation {
         let room = self.room(&guest.room);
         let ping = (self.config.ping_interval, self.config.ping_timeout);
         self.send(connection, message::join(room, me, others, ping));
-        let token = format!("refreshed-for-{}", guest.identity);
-        self.send(connection, Message::RefreshToken(token));
+        if let Ok(token) = self.refreshed(guest) {
+            self.send(connection, Message::RefreshToken(token));
+        }
+    }
+
+    /// Signs a token with which a subscriber may come back.
+    fn refreshed(&self, guest: &Guest) -> Result<String, AccessTokenError> {
+        let server = Server {
+            url: String::new(),
+            api_key: self.config.api_key.clone(),
+            api_secret: self.config.api_secret.clone(),
+        };
+        server.token(&guest.room, &guest.identity, Grant::Record)
     }
 
     /// Sends candidates and the first offer, in the configured order.

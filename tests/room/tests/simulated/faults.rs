@@ -6,11 +6,13 @@ use livekit_protocol as lk;
 use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
 use trackmill_room::network::Conditions;
-use trackmill_room::sfu::SfuEvent;
-use trackmill_room::simulation::{Closing, Config, Fault, Passage, Resume, hostile_offers};
+use trackmill_room::sfu::{Repair, SfuEvent};
+use trackmill_room::simulation::{
+    Closing, Config, ConnectionId, Fault, Passage, Resume, hostile_offers,
+};
 
 use crate::fixtures::is_contiguous;
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, upgrade};
 
 #[test]
 fn a_resumed_session_loses_nothing() {
@@ -36,6 +38,23 @@ fn a_resumed_session_loses_nothing() {
         assert!(is_contiguous(&received), "{track}");
         assert!(received.len() > 500, "{track}");
     }
+}
+
+#[test]
+fn the_token_that_is_sent_opens_the_next_connection() {
+    let (mut visitor, _) = Visitor::joined();
+    let sid = visitor.simulation.subscribers()[0].sid.clone();
+    let refreshed = visitor.last(|message| match message {
+        Response::RefreshToken(token) => Some(token.clone()),
+        _ => None,
+    });
+
+    let upgrade = upgrade(&refreshed.unwrap(), &format!("reconnect=1&sid={sid}"));
+    let accepted = visitor
+        .simulation
+        .accept(ConnectionId(9), &upgrade, visitor.now);
+
+    assert_eq!(accepted, Ok(()));
 }
 
 #[test]
@@ -154,20 +173,18 @@ fn datagrams_can_be_kept_back_while_signalling_goes_on() {
 }
 
 #[test]
-fn without_an_uplink_losses_stay() {
+fn without_repairs_losses_stay() {
     let (mut visitor, [opus, ..]) = Visitor::joined();
     visitor.subscribe(&[&opus], true);
     visitor.run(Duration::from_secs(1));
 
-    let loss = |loss| Conditions {
-        loss,
+    let loss = Conditions {
+        loss: 0.2,
         ..Conditions::default()
     };
-    let lossy = Fault::Network(loss(0.2));
-    visitor.simulation.fault(lossy, visitor.now);
-    visitor
-        .simulation
-        .fault(Fault::Uplink(loss(1.0)), visitor.now);
+    visitor.simulation.fault(Fault::Network(loss), visitor.now);
+    let unrepaired = Fault::Repair(Repair::Impossible);
+    visitor.simulation.fault(unrepaired, visitor.now);
     visitor.run(Duration::from_secs(4));
 
     assert!(!is_contiguous(&visitor.subscriber.received(&opus)));
