@@ -17,12 +17,13 @@ pub use section::{Direction, MediaSection};
 /// map say about each m-line.
 ///
 /// # Errors
-/// If the SDP is beyond bounds or contradicts itself or the map. Streams of an offer like that
-/// would end up in the wrong recording.
+/// If the SDP is beyond bounds, contradicts itself or the map, or has a track that nothing could be
+/// told to belong to. Streams of an offer like that would end up in the wrong recording, or in none.
 pub fn streams(offer: &Offer) -> Result<Vec<StreamDescription>, SdpError> {
     let sections = scan(&offer.sdp)?;
     for section in &sections {
         check_track(section, &offer.tracks)?;
+        check_ssrc(section)?;
     }
     Ok(sections.iter().filter_map(MediaSection::stream).collect())
 }
@@ -96,6 +97,14 @@ pub enum SdpError {
         /// What `mid_to_track_id` says.
         map: TrackSid,
     },
+    /// A track is offered whose packets could not be told from others.
+    #[error("mid {mid:?} is track {track}, but has no ssrc")]
+    MissingSsrc {
+        /// The m-line.
+        mid: String,
+        /// What `a=msid` says.
+        track: TrackSid,
+    },
 }
 
 /// Whether the server's map agrees about the track of an m-line.
@@ -105,6 +114,18 @@ fn check_track(section: &MediaSection, map: &BTreeMap<String, TrackSid>) -> Resu
             mid: section.mid.clone(),
             sdp: stream.track,
             map: track.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the stream of a track has an SSRC. Without one the track would seem to be subscribed, and
+/// nobody would ever miss its packets.
+fn check_ssrc(section: &MediaSection) -> Result<(), SdpError> {
+    match (&section.track, section.ssrc) {
+        (Some(track), None) if section.is_sent() => Err(SdpError::MissingSsrc {
+            mid: section.mid.clone(),
+            track: track.clone(),
         }),
         _ => Ok(()),
     }

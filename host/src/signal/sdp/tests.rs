@@ -192,6 +192,22 @@ fn an_sdp_that_contradicts_itself_or_is_beyond_bounds_is_refused() {
 }
 
 #[test]
+fn a_track_that_nothing_could_be_told_to_belong_to_is_refused() {
+    let offer = |direction: &str| Offer {
+        id: 1,
+        sdp: format!("m=audio 9 x 111\na=mid:1\na=msid:PA_x TR_x\na={direction}\n"),
+        tracks: BTreeMap::new(),
+    };
+
+    let missing = SdpError::MissingSsrc {
+        mid: "1".to_owned(),
+        track: "TR_x".into(),
+    };
+    assert_eq!(streams(&offer("sendrecv")), Err(missing));
+    assert_eq!(streams(&offer("recvonly")), Ok(Vec::new()));
+}
+
+#[test]
 fn what_cannot_be_read_is_left_out() {
     let sdp = "a=mid:early\nm=audio\na=mid\na=msid\na=msid:only\na=ssrc:\na=ssrc:-1 x\na=ssrc:4294967296 x\n\
         a=ssrc-group:FID 1\na=ssrc-group:SIM 1 2\na=rtpmap:128 opus/48000\na=rtpmap:111 opus/8000\n\
