@@ -163,7 +163,8 @@ pub fn lasts(file: &Path, expected: Duration) -> anyhow::Result<()> {
 }
 
 /// Silence and concealment have three bytes and one; no packet of the clip is that short.
-fn is_filler(packet: &[u8]) -> bool {
+#[must_use]
+pub fn is_filler(packet: &[u8]) -> bool {
     packet.len() <= 3
 }
 

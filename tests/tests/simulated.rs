@@ -15,4 +15,5 @@ mod webm;
 mod websocket;
 mod depacketize;
 mod encoders;
+mod faults;
 mod pipeline;
