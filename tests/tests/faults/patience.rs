@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
+use livekit_protocol::DisconnectReason;
+use livekit_protocol::leave_request::Action;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use trackmill::egress::{Disk, Egress, EgressId, Ending, File, Outcome, Plan, Status, Track};
 use trackmill::room::{Config, Credentials, Event, Room, SubscriptionId};
 use trackmill::rtc::{self, Workers};
-use trackmill::signal::{self, ApiKey, Reconnection, ServerUrl};
+use trackmill::signal::{self, ApiKey, Publication, Reconnection, ServerUrl};
 use trackmill::sink::SyncPolicy;
 use trackmill::{clock, pipeline};
 use trackmill_room::room::SimulatedRoom;
@@ -84,6 +86,30 @@ async fn a_way_that_stays_blocked_is_left_by_a_new_session_in_the_same_file() ->
     take.goes_on_behind_a_seam(&stage.room.sent(&stage.sid).await?)
 }
 
+#[tokio::test]
+async fn a_track_that_is_asked_for_too_late_ends_at_once() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let (media, signal) = (rtc::Settings::default(), signal::Settings::default());
+    let mut participant = Participant::join(&stage.room, media, signal).await?;
+    let publication = participant.publication().await;
+
+    let reason = DisconnectReason::ParticipantRemoved;
+    stage
+        .fault(Fault::Leave(Action::Disconnect, reason))
+        .await?;
+    participant.hears(is_end).await;
+    participant.begin(publication).await?;
+    let outcome = participant.writer.join_next().await.context("a writer")??;
+
+    assert!(outcome.failure.is_none(), "{:?}", outcome.failure);
+    assert!(outcome.files.is_empty());
+    Ok(())
+}
+
+fn is_end(event: &signal::Event) -> Option<()> {
+    matches!(event, signal::Event::Ended(_)).then_some(())
+}
+
 /// One participant of trackmill, which records one track.
 struct Participant {
     room: Room,
@@ -124,13 +150,25 @@ impl Participant {
         })
     }
 
-    /// Begins to record the first track that is published, and waits for its first packet.
+    /// Records the first track that is published, and waits for its first packet.
     async fn record(&mut self) -> anyhow::Result<()> {
-        let publication = self.hears(|event| match event {
+        let publication = self.publication().await;
+        self.begin(publication).await?;
+        while !matches!(self.next().await, Event::FirstPacket(_)) {}
+        Ok(())
+    }
+
+    /// Waits for the first track that is published.
+    async fn publication(&mut self) -> Publication {
+        self.hears(|event| match event {
             signal::Event::Published(publication) => Some(publication.clone()),
             _ => None,
-        });
-        let publication = publication.await;
+        })
+        .await
+    }
+
+    /// Begins to record a track.
+    async fn begin(&mut self, publication: Publication) -> anyhow::Result<()> {
         let sid = publication.sid.clone();
         let room = self.joined.clone().context("the welcome came first")?;
         let plan = Plan {
@@ -150,7 +188,6 @@ impl Participant {
         self.writer
             .spawn_on(egress.writer.run(), self.disk.handle());
         self.subscription = Some(self.room.subscribe(sid, egress.consumer).await?);
-        while !matches!(self.next().await, Event::FirstPacket(_)) {}
         Ok(())
     }
 
