@@ -58,13 +58,19 @@ pub fn scan(sdp: &str) -> Result<Vec<MediaSection>, SdpError> {
         return Err(SdpError::TooLong(sdp.len()));
     }
     let mut sections: Vec<MediaSection> = Vec::new();
+    let mut attributes = 0;
     for line in sdp.lines() {
         if let Some(media) = line.strip_prefix("m=") {
             if sections.len() == MAX_SECTIONS {
                 return Err(SdpError::TooManySections);
             }
             sections.push(MediaSection::new(media));
+            attributes = 0;
         } else if let (Some(section), Some(line)) = (sections.last_mut(), line.strip_prefix("a=")) {
+            attributes += 1;
+            if attributes > MAX_ATTRIBUTES {
+                return Err(SdpError::TooManyAttributes(section.mid.clone()));
+            }
             section.read_attribute(line);
         }
     }
@@ -81,6 +87,9 @@ pub enum SdpError {
     /// It has far more m-lines than any offer.
     #[error("an SDP with more than {MAX_SECTIONS} m-lines")]
     TooManySections,
+    /// An m-line has far more attributes than any.
+    #[error("mid {0:?} has more than {MAX_ATTRIBUTES} attributes")]
+    TooManyAttributes(String),
     /// Two m-lines have the same MID.
     #[error("two m-lines with mid {0:?}")]
     DuplicateMid(String),
@@ -151,3 +160,5 @@ fn check_unique(sections: &[MediaSection]) -> Result<(), SdpError> {
 /// Fifty tracks make 35 KB.
 const MAX_LENGTH: usize = 1 << 20;
 const MAX_SECTIONS: usize = 512;
+/// Video has about a hundred. A media worker carries no packets while the engine reads them.
+const MAX_ATTRIBUTES: usize = 1_000;

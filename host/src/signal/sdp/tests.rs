@@ -181,6 +181,10 @@ fn an_sdp_that_contradicts_itself_or_is_beyond_bounds_is_refused() {
         (twice("mid:1"), SdpError::DuplicateMid("1".to_owned())),
         (twice("ssrc:7 cname:x"), SdpError::DuplicateSsrc(Ssrc(7))),
         ("m=audio\n".repeat(513), SdpError::TooManySections),
+        (
+            format!("m=audio\na=mid:1\n{}", "a=x\n".repeat(1_000)),
+            SdpError::TooManyAttributes("1".to_owned()),
+        ),
         ("x".repeat((1 << 20) + 1), SdpError::TooLong((1 << 20) + 1)),
         (
             "m=video 9 x 0\na=ssrc-group:FID 5 5\n".to_owned(),
