@@ -73,7 +73,10 @@ impl Subscriber {
 
     /// Ends a track once its made-up frames are through.
     pub(super) fn detach(&mut self, sid: &TrackSid, now: Instant) {
-        if self.forwards.remove(sid).is_some() {
+        if let Some(mut forward) = self.forwards.remove(sid) {
+            // They are through by now, unless whoever drives the simulation is late.
+            forward.play(&mut self.peer, now);
+            self.peer.handle_timeout(now);
             self.peer.remove_track(sid);
             self.want_offer(now);
         }
