@@ -7,6 +7,8 @@ pub mod folder;
 pub mod fuzz;
 pub mod golden;
 pub mod inspect;
+pub mod media;
+pub mod passthrough;
 pub mod probe;
 pub mod recorder;
 pub mod servers;

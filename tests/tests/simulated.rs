@@ -1,4 +1,5 @@
-//! What can be proved without a server: files, captures, virtual time. One module a subject.
+//! What can be proved without a real server: files, captures, virtual time, the simulated room. One
+//! module a subject.
 
 mod codec;
 mod command_line;
@@ -15,4 +16,5 @@ mod webm;
 mod websocket;
 mod depacketize;
 mod encoders;
+mod faults;
 mod pipeline;

@@ -51,6 +51,15 @@ pub(super) enum Request {
     },
 }
 
+impl Request {
+    /// Nobody is there to do it. A consumer that is dropped without a word would look like a crash.
+    pub(super) fn decline(self) {
+        if let Self::Subscribe { mut consumer, .. } = self {
+            consumer.notice(Notice::Ended, clock::now());
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Subscription {
     track: TrackSid,
@@ -91,6 +100,7 @@ impl Connection {
             self.wait().await;
             self.carry_out().await;
         }
+        self.decline_requests().await;
     }
 
     /// Waits for the next thing that happens and tells the session.
@@ -229,6 +239,14 @@ impl Connection {
                 }
             }
             Request::Unsubscribe { id } => self.unsubscribe(id),
+        }
+    }
+
+    /// What was asked for meanwhile comes too late.
+    async fn decline_requests(&mut self) {
+        self.requests.close();
+        while let Some(request) = self.requests.recv().await {
+            request.decline();
         }
     }
 

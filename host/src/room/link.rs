@@ -2,7 +2,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::signal::{ClientMessage, Input, OpenError, Socket};
+use crate::signal::{ClientMessage, Input, OpenError, Socket, SocketError};
 
 /// The WebSocket of a session, or the lack of one.
 pub(super) enum Link {
@@ -33,11 +33,15 @@ impl Link {
         }
     }
 
-    /// Sends a message if it is up; what happened instead if that failed.
+    /// Sends a message if it is up; what happened instead if the server does not take it.
     pub(super) async fn send(&mut self, message: ClientMessage) -> Option<Input> {
         let Self::Up(socket) = self else { return None };
-        let error = socket.send(message).await.err()?;
-        Some(self.broken(&error))
+        match socket.send(message).await.err()? {
+            stalled @ SocketError::Stalled => Some(self.broken(&stalled)),
+            // What the server said last may still lie there to be read, such as why it hung up;
+            // behind it, `next` finds out the same.
+            SocketError::Closed(_) | SocketError::Broken(_) => None,
+        }
     }
 
     /// Closes it after what was sent.

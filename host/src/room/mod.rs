@@ -186,10 +186,18 @@ impl Room {
 
     async fn request(&self, id: SubscriptionId, request: impl FnOnce(SubscriptionId) -> Request) {
         let seat = self.seats.seat_of(id);
-        if let Some(connection) = seat.and_then(|seat| self.connections.get(seat))
-            && connection.send(request(id)).await.is_err()
-        {
+        let connection = seat.and_then(|seat| self.connections.get(seat));
+        let undelivered = match connection {
+            Some(connection) => connection
+                .send(request(id))
+                .await
+                .err()
+                .map(|error| error.0),
+            None => Some(request(id)),
+        };
+        if let Some(request) = undelivered {
             tracing::debug!(%id, "The participant has left already.");
+            request.decline();
         }
     }
 }

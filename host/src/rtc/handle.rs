@@ -257,7 +257,7 @@ pub enum PeerEvent {
     /// [restart](PeerHandle::restart) helps.
     Failed(String),
     /// Nothing at all came for [`Settings::stall_after`], not even STUN, though ICE says that it is
-    /// connected. Said once until something comes.
+    /// connected. Said once until something comes, which makes it [`Connected`](Self::Connected).
     Stalled,
     /// The first packet of a track's stream came.
     FirstPacket(TrackSid),

@@ -186,7 +186,11 @@ impl Seat {
     }
 
     fn receive(&mut self, arrival: Instant, route: Route, datagram: &mut [u8]) {
-        self.silence.broken(arrival);
+        let ends_stall = self.silence.broken(arrival);
+        if ends_stall && self.peer.is_connected() {
+            let transport = route.transport;
+            self.say(PeerEvent::Connected { transport });
+        }
         if let Some(packet) = self.peer.handle_datagram(arrival, route, datagram)
             && let Some(track) = self.tracks.packet(packet)
         {
@@ -360,8 +364,11 @@ impl Silence {
         }
     }
 
-    const fn broken(&mut self, now: Instant) {
+    /// Something came: whether it ends a silence that was reported.
+    const fn broken(&mut self, now: Instant) -> bool {
+        let was_reported = self.is_reported;
         *self = Self::new(now);
+        was_reported
     }
 }
 

@@ -21,7 +21,8 @@ use crate::rtp::{RtpPacket, SenderReport};
 struct Server {
     offers: sync::Receiver<(String, Vec<crate::rtp::StreamDescription>)>,
     answers: sync::Sender<String>,
-    _stop: sync::Sender<()>,
+    /// A message pauses it; the end of the channel is its own.
+    pause: sync::Sender<Duration>,
 }
 
 struct Sockets {
@@ -35,7 +36,7 @@ impl Server {
     fn start(offered: Transport) -> Self {
         let (offer, offers) = sync::channel();
         let (answers, answer) = sync::channel::<String>();
-        let (stop, stopped) = sync::channel();
+        let (pause, pauses) = sync::channel();
         std::thread::spawn(move || {
             let mut sockets = Sockets::open(offered);
             let mut sfu = Sfu::new(clock::now());
@@ -46,12 +47,12 @@ impl Server {
             let (text, mid) = sfu.publish("TR_a", MediaKind::Audio);
             offer.send((text, sfu.streams())).unwrap();
             sfu.accept_answer(&answer.recv().unwrap(), clock::now());
-            sockets.run(&mut sfu, mid, &stopped);
+            sockets.run(&mut sfu, mid, &pauses);
         });
         Self {
             offers,
             answers,
-            _stop: stop,
+            pause,
         }
     }
 
@@ -79,9 +80,14 @@ impl Sockets {
         }
     }
 
-    fn run(&mut self, sfu: &mut Sfu, mid: Mid, stopped: &sync::Receiver<()>) {
+    fn run(&mut self, sfu: &mut Sfu, mid: Mid, pauses: &sync::Receiver<Duration>) {
         let mut sequence_number = 0;
-        while stopped.try_recv() != Err(sync::TryRecvError::Disconnected) {
+        loop {
+            match pauses.try_recv() {
+                Ok(pause) => clock::sleep(pause),
+                Err(sync::TryRecvError::Disconnected) => return,
+                Err(sync::TryRecvError::Empty) => {}
+            }
             let now = clock::now();
             self.receive(sfu, now);
             sfu.handle_timeout(now);
@@ -281,6 +287,25 @@ async fn a_dead_line_is_reported_as_a_stall() {
     drop(server);
 
     while next(events.recv()).await != PeerEvent::Stalled {}
+}
+
+#[tokio::test]
+async fn the_end_of_a_stall_is_reported_as_a_connection() {
+    let stall_after = Duration::from_millis(300);
+    let settings = Settings {
+        stall_after,
+        ..Settings::default()
+    };
+    let workers = workers(&settings);
+    let (peer, mut events) = open(&workers);
+    let server = Server::start(Transport::Udp);
+    server.negotiate(&peer).await;
+    while !matches!(next(events.recv()).await, PeerEvent::Connected { .. }) {}
+
+    server.pause.send(2 * stall_after).unwrap();
+
+    while next(events.recv()).await != PeerEvent::Stalled {}
+    while !matches!(next(events.recv()).await, PeerEvent::Connected { .. }) {}
 }
 
 #[tokio::test]

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
+use trackmill_tests::passthrough::{lasts, opus_packets};
 use trackmill_tests::recorder::{Recorded, Recorder};
 use trackmill_tests::servers::{LibWebRtc, LiveKit};
 use trackmill_tests::{inspect, probe};
-
-use crate::support::{lasts, opus_packets};
 
 #[tokio::test]
 async fn opus_with_dtx_becomes_a_file_without_holes() -> anyhow::Result<()> {

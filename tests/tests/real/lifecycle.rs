@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use trackmill_room::publisher::{Publisher, Source, TrackSid, TrackSpec};
+use trackmill_tests::media::track;
+use trackmill_tests::passthrough::{ivf_frames, lasts, lasts_as_sent, opus_packets, opus_runs};
 use trackmill_tests::recorder::{Recorded, Recorder};
 use trackmill_tests::servers::LiveKit;
 use trackmill_tests::{inspect, probe};
 
-use crate::support::{
-    ON_THE_WAY, ivf_frames, lasts, lasts_as_sent, opus_packets, opus_runs, send, settle, track,
-};
+use crate::support::{ON_THE_WAY, send, settle};
 use crate::take::Take;
 
 #[tokio::test]

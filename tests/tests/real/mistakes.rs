@@ -8,10 +8,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use trackmill_room::publisher::Publisher;
 use trackmill_room::signal::{Grant, Server};
+use trackmill_tests::media::track;
 use trackmill_tests::recorder::{Recorded, Recorder};
 use trackmill_tests::servers::LiveKit;
-
-use crate::support::track;
 
 const FAILED: i32 = 1;
 const USAGE: i32 = 2;

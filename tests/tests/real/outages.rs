@@ -2,11 +2,13 @@
 
 use trackmill_room::publisher::Publisher;
 use trackmill_room::signal::Server;
+use trackmill_tests::media::track;
+use trackmill_tests::passthrough::{lasts_as_sent, opus_packets, opus_runs};
 use trackmill_tests::probe;
 use trackmill_tests::recorder::Recorder;
 use trackmill_tests::servers::{LibWebRtc, LiveKit, Network, TcpProxy};
 
-use crate::support::{lasts_as_sent, opus_packets, opus_runs, send, settle, track};
+use crate::support::{send, settle};
 
 #[tokio::test]
 async fn no_packet_is_lost_while_signalling_is_cut_and_resumed() -> anyhow::Result<()> {

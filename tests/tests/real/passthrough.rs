@@ -6,10 +6,12 @@ use serde_json::Value;
 use tokio::time::sleep;
 use trackmill::clock;
 use trackmill_room::publisher::SentPacket;
-use trackmill_tests::elementary::split_annex_b;
+use trackmill_tests::passthrough::{
+    elementary_stream, ivf_frames, lasts_as_sent, opus_runs, pictures, sent_slices, slices,
+};
 use trackmill_tests::{inspect, probe};
 
-use crate::support::{ON_THE_WAY, elementary_stream, ivf_frames, lasts_as_sent, opus_runs};
+use crate::support::ON_THE_WAY;
 use crate::take::Take;
 
 #[tokio::test]
@@ -123,18 +125,6 @@ async fn every_h264_picture_from_the_first_keyframe_on_is_in_the_file() -> anyho
     Ok(())
 }
 
-/// Joins the payloads of each picture; `strip` takes the payload descriptor away.
-fn pictures(packets: &[SentPacket], strip: fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
-    let pictures = packets.split_inclusive(|packet| packet.marker);
-    let join = |packets: &[SentPacket]| {
-        packets
-            .iter()
-            .flat_map(|packet| strip(&packet.payload))
-            .collect()
-    };
-    pictures.map(join).collect()
-}
-
 /// The packets from the beginning of the last `count` pictures on.
 fn last_pictures(packets: &[SentPacket], count: usize) -> &[SentPacket] {
     let pictures = packets.split_inclusive(|packet| packet.marker);
@@ -142,42 +132,5 @@ fn last_pictures(packets: &[SentPacket], count: usize) -> &[SentPacket] {
     packets.split_at(packets.len() - kept).1
 }
 
-/// The slices of an Annex B stream: a picture each in our clip.
-fn slices(stream: &[u8]) -> Vec<Vec<u8>> {
-    let nals = split_annex_b(stream, |_| true);
-    nals.into_iter()
-        .flatten()
-        .filter(|nal| is_slice(nal))
-        .collect()
-}
-
-/// The slices that were sent, put together again (RFC 6184 §5.6, §5.8). Not those of the clip: a
-/// publisher that runs late passes packets over.
-fn sent_slices(packets: &[SentPacket]) -> Vec<Vec<u8>> {
-    let mut nals: Vec<Vec<u8>> = Vec::new();
-    for packet in packets {
-        match &packet.payload[..] {
-            [indicator, head, body @ ..] if indicator & 0x1f == FRAGMENT => {
-                if head & 0x80 != 0 {
-                    nals.push(vec![indicator & 0xe0 | head & 0x1f]);
-                }
-                let nal = nals.last_mut().expect("a fragment follows its first");
-                nal.extend_from_slice(body);
-            }
-            // Parameter sets are aggregated; slices of our clip are not.
-            nal => nals.push(nal.to_vec()),
-        }
-    }
-    nals.retain(|nal| is_slice(nal));
-    nals
-}
-
-fn is_slice(nal: &[u8]) -> bool {
-    nal.first()
-        .is_some_and(|header| matches!(header & 0x1f, 1 | 5))
-}
-
 /// Longer than the second of silence that the server makes up.
 const MUTE: Duration = Duration::from_millis(1_500);
-/// FU-A.
-const FRAGMENT: u8 = 28;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use trackmill_room::publisher::{Publisher, SentPacket, TrackSid};
+use trackmill_tests::media::track;
 use trackmill_tests::recorder::{Recorded, Recorder};
 use trackmill_tests::servers::LiveKit;
 
-use crate::support::{send, settle, track};
+use crate::support::{send, settle};
 
 /// A clip that plays, and of which media has reached the file.
 pub(crate) struct Take {

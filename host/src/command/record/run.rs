@@ -84,13 +84,15 @@ impl Run {
 
     async fn wait(&mut self, stop: &mut StopSignals) {
         let deadline = self.follow.poll_timeout();
+        // In this order: when a session ends, so do its writers, and it knows why.
         tokio::select! {
-            Some(event) = self.room.next() => self.event(&event),
-            Some(done) = self.writers.join_next() => self.written(done).await,
+            biased;
             name = stop.next() => {
                 self.display.say(&format!("{name}: finishing the files; once more ends at once"));
                 self.follow.stop(&Ending::new(Status::Complete, format!("stopped by {name}")));
             }
+            Some(event) = self.room.next() => self.event(&event),
+            Some(done) = self.writers.join_next() => self.written(done).await,
             () = tick(&mut self.ticks) => self.display.refresh(clock::now()),
             () = at(deadline) => self.follow.handle_timeout(clock::now()),
         }

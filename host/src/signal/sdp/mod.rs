@@ -17,12 +17,13 @@ pub use section::{Direction, MediaSection};
 /// map say about each m-line.
 ///
 /// # Errors
-/// If the SDP is beyond bounds or contradicts itself or the map. Streams of an offer like that
-/// would end up in the wrong recording.
+/// If the SDP is beyond bounds, contradicts itself or the map, or has a track that nothing could be
+/// told to belong to. Streams of an offer like that would end up in the wrong recording, or in none.
 pub fn streams(offer: &Offer) -> Result<Vec<StreamDescription>, SdpError> {
     let sections = scan(&offer.sdp)?;
     for section in &sections {
         check_track(section, &offer.tracks)?;
+        check_ssrc(section)?;
     }
     Ok(sections.iter().filter_map(MediaSection::stream).collect())
 }
@@ -57,13 +58,19 @@ pub fn scan(sdp: &str) -> Result<Vec<MediaSection>, SdpError> {
         return Err(SdpError::TooLong(sdp.len()));
     }
     let mut sections: Vec<MediaSection> = Vec::new();
+    let mut attributes = 0;
     for line in sdp.lines() {
         if let Some(media) = line.strip_prefix("m=") {
             if sections.len() == MAX_SECTIONS {
                 return Err(SdpError::TooManySections);
             }
             sections.push(MediaSection::new(media));
+            attributes = 0;
         } else if let (Some(section), Some(line)) = (sections.last_mut(), line.strip_prefix("a=")) {
+            attributes += 1;
+            if attributes > MAX_ATTRIBUTES {
+                return Err(SdpError::TooManyAttributes(section.mid.clone()));
+            }
             section.read_attribute(line);
         }
     }
@@ -80,6 +87,9 @@ pub enum SdpError {
     /// It has far more m-lines than any offer.
     #[error("an SDP with more than {MAX_SECTIONS} m-lines")]
     TooManySections,
+    /// An m-line has far more attributes than any.
+    #[error("mid {0:?} has more than {MAX_ATTRIBUTES} attributes")]
+    TooManyAttributes(String),
     /// Two m-lines have the same MID.
     #[error("two m-lines with mid {0:?}")]
     DuplicateMid(String),
@@ -96,6 +106,14 @@ pub enum SdpError {
         /// What `mid_to_track_id` says.
         map: TrackSid,
     },
+    /// A track is offered whose packets could not be told from others.
+    #[error("mid {mid:?} is track {track}, but has no ssrc")]
+    MissingSsrc {
+        /// The m-line.
+        mid: String,
+        /// What `a=msid` says.
+        track: TrackSid,
+    },
 }
 
 /// Whether the server's map agrees about the track of an m-line.
@@ -105,6 +123,18 @@ fn check_track(section: &MediaSection, map: &BTreeMap<String, TrackSid>) -> Resu
             mid: section.mid.clone(),
             sdp: stream.track,
             map: track.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the stream of a track has an SSRC. Without one the track would seem to be subscribed, and
+/// nobody would ever miss its packets.
+fn check_ssrc(section: &MediaSection) -> Result<(), SdpError> {
+    match (&section.track, section.ssrc) {
+        (Some(track), None) if section.is_sent() => Err(SdpError::MissingSsrc {
+            mid: section.mid.clone(),
+            track: track.clone(),
         }),
         _ => Ok(()),
     }
@@ -130,3 +160,5 @@ fn check_unique(sections: &[MediaSection]) -> Result<(), SdpError> {
 /// Fifty tracks make 35 KB.
 const MAX_LENGTH: usize = 1 << 20;
 const MAX_SECTIONS: usize = 512;
+/// Video has about a hundred. A media worker carries no packets while the engine reads them.
+const MAX_ATTRIBUTES: usize = 1_000;

@@ -38,10 +38,9 @@ pub enum Direction {
 impl MediaSection {
     /// What the data path needs to know of it; `None` if nothing is sent to us on it.
     pub fn stream(&self) -> Option<StreamDescription> {
-        if !matches!(self.direction, Direction::SendReceive | Direction::SendOnly) {
+        if !self.is_sent() {
             return None;
         }
-        self.kind?;
         Some(StreamDescription {
             track: self.track.clone()?,
             ssrc: self.ssrc?,
@@ -49,6 +48,12 @@ impl MediaSection {
             formats: self.formats.clone(),
             rtx_formats: self.rtx_formats.clone(),
         })
+    }
+
+    /// Whether sound or pictures are sent to us on it.
+    pub fn is_sent(&self) -> bool {
+        let is_sent = matches!(self.direction, Direction::SendReceive | Direction::SendOnly);
+        is_sent && self.kind.is_some()
     }
 
     /// Begins with what follows `m=`: `audio 9 UDP/TLS/RTP/SAVPF 111 0 8`.

@@ -181,6 +181,10 @@ fn an_sdp_that_contradicts_itself_or_is_beyond_bounds_is_refused() {
         (twice("mid:1"), SdpError::DuplicateMid("1".to_owned())),
         (twice("ssrc:7 cname:x"), SdpError::DuplicateSsrc(Ssrc(7))),
         ("m=audio\n".repeat(513), SdpError::TooManySections),
+        (
+            format!("m=audio\na=mid:1\n{}", "a=x\n".repeat(1_000)),
+            SdpError::TooManyAttributes("1".to_owned()),
+        ),
         ("x".repeat((1 << 20) + 1), SdpError::TooLong((1 << 20) + 1)),
         (
             "m=video 9 x 0\na=ssrc-group:FID 5 5\n".to_owned(),
@@ -189,6 +193,22 @@ fn an_sdp_that_contradicts_itself_or_is_beyond_bounds_is_refused() {
     ] {
         assert_eq!(scan(&sdp), Err(error));
     }
+}
+
+#[test]
+fn a_track_that_nothing_could_be_told_to_belong_to_is_refused() {
+    let offer = |direction: &str| Offer {
+        id: 1,
+        sdp: format!("m=audio 9 x 111\na=mid:1\na=msid:PA_x TR_x\na={direction}\n"),
+        tracks: BTreeMap::new(),
+    };
+
+    let missing = SdpError::MissingSsrc {
+        mid: "1".to_owned(),
+        track: "TR_x".into(),
+    };
+    assert_eq!(streams(&offer("sendrecv")), Err(missing));
+    assert_eq!(streams(&offer("recvonly")), Ok(Vec::new()));
 }
 
 #[test]

@@ -49,6 +49,23 @@ async fn messages_go_both_ways_and_the_token_goes_in_the_header_only() {
 }
 
 #[tokio::test]
+async fn what_the_server_said_last_is_read_also_when_it_takes_nothing_any_more() {
+    let (url, listener) = listen("ws").await;
+    let serve = async {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut stream = accept_hdr_async(tcp, record(&mut None)).await.unwrap();
+        stream.send(Message::binary(vec![])).await.unwrap();
+    };
+    let (socket, ()) = tokio::join!(connect(&url), serve);
+    let mut socket = socket.unwrap();
+
+    while socket.send(ClientMessage::Leave).await.is_ok() {}
+
+    assert_eq!(socket.recv().await.unwrap(), ServerMessage::Other);
+    assert!(socket.recv().await.is_err());
+}
+
+#[tokio::test]
 async fn a_refusal_carries_the_status_and_the_words_of_the_server() {
     for (answer, status, failure, remedy) in [
         (

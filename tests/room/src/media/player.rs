@@ -51,7 +51,19 @@ impl Player {
         Some(packet)
     }
 
-    /// Plays other media of the same codec from the next packet on, without a gap in time.
+    /// Goes on with the last keyframe that was played, as an encoder makes one on request. There is
+    /// no gap in time.
+    pub fn repeat_keyframe(&mut self) {
+        let played = self.media.packets.iter().take(self.next);
+        let keyframe = played.enumerate().rev();
+        let mut keyframe = keyframe.filter(|(_, packet)| packet.starts_keyframe);
+        if let Some((index, packet)) = keyframe.next() {
+            self.lap_start += self.current().at - packet.at;
+            self.next = index;
+        }
+    }
+
+    /// Plays other media of the same clock rate from the next packet on, without a gap in time.
     pub fn switch(&mut self, media: Media) {
         self.lap_start += self.current().at;
         self.media = media;

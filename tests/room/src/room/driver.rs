@@ -54,6 +54,8 @@ pub(super) struct Driver {
     sockets: BTreeMap<ConnectionId, mpsc::Sender<ToSocket>>,
     streams: BTreeMap<SocketAddr, mpsc::Sender<Vec<u8>>>,
     connections: u64,
+    /// Requests for a WebSocket that came while the server had vanished.
+    held: Vec<(Upgrade, oneshot::Sender<Result<Accepted, Refusal>>)>,
     buffer: Box<[u8; DATAGRAM]>,
 }
 
@@ -70,6 +72,7 @@ impl Driver {
             sockets: BTreeMap::new(),
             streams: BTreeMap::new(),
             connections: 0,
+            held: Vec::new(),
             buffer: Box::new([0; DATAGRAM]),
         }
     }
@@ -95,6 +98,9 @@ impl Driver {
     fn handle(&mut self, event: Event) {
         let now = clock::now();
         match event {
+            Event::Upgrade(upgrade, reply) if self.simulation.has_vanished() => {
+                self.held.push((upgrade, reply));
+            }
             Event::Upgrade(upgrade, reply) => self.accept(&upgrade, reply, now),
             Event::Message(id, bytes) => self.simulation.handle_message(id, &bytes, now),
             Event::Disconnected(id) => {
@@ -105,7 +111,22 @@ impl Driver {
                 self.streams.insert(remote, outbox);
             }
             Event::Datagram(datagram) => self.simulation.handle_datagram(datagram, now),
-            Event::Command(command) => command(&mut self.simulation, now),
+            Event::Command(command) => {
+                command(&mut self.simulation, now);
+                self.accept_held(now);
+            }
+        }
+    }
+
+    /// The network sends again what a server did not take while it was gone.
+    fn accept_held(&mut self, now: Instant) {
+        if self.simulation.has_vanished() {
+            return;
+        }
+        for (upgrade, reply) in std::mem::take(&mut self.held) {
+            if !reply.is_closed() {
+                self.accept(&upgrade, reply, now);
+            }
         }
     }
 

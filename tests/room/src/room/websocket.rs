@@ -1,9 +1,12 @@
 //! One task a WebSocket: bytes in, bytes out.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -57,9 +60,19 @@ async fn carry(stream: TcpStream, accepted: Accepted, events: &mpsc::Sender<Even
             },
             order = outbox.recv() => match order? {
                 ToSocket::Send(bytes) => socket.send(Message::Binary(bytes.into())).await.ok()?,
-                ToSocket::Close(Closing::Handshake) => return socket.close(None).await.ok(),
+                ToSocket::Close(Closing::Handshake) => return part(socket).await,
                 ToSocket::Close(Closing::Abrupt) => return None,
             },
         }
     }
 }
+
+/// Says goodbye and waits for the other side's. A connection that is closed with something unread
+/// is reset.
+async fn part(mut socket: WebSocketStream<TcpStream>) -> Option<()> {
+    socket.close(None).await.ok()?;
+    let farewell = async { while let Some(Ok(_)) = socket.next().await {} };
+    timeout(FAREWELL, farewell).await.ok()
+}
+
+const FAREWELL: Duration = Duration::from_secs(1);

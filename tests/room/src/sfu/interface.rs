@@ -30,6 +30,16 @@ pub struct OutgoingTrack {
     pub codec: Codec,
 }
 
+/// Whether a packet can be asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Repair {
+    /// The server remembers it for a while.
+    #[default]
+    Possible,
+    /// The server does not, as with the packets that it makes up.
+    Impossible,
+}
+
 /// What comes out of a peer connection.
 #[derive(Debug)]
 pub enum SfuOutput {

@@ -10,10 +10,10 @@ use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::answer::Answer;
-use super::interface::{OutgoingTrack, SfuConfig, SfuError, SfuOutput};
+use super::interface::{OutgoingTrack, Repair, SfuConfig, SfuError, SfuOutput};
 use super::offer::{self, Line, Offer, Session, SocketCandidate, Stream};
-use super::sender::{Repair, Sender};
-use crate::media::MediaPacket;
+use super::sender::Sender;
+use crate::media::{Codec, MediaPacket};
 use crate::publisher::TrackSid;
 use crate::random::Random;
 use crate::rtc::{Datagram, Transport, provider, register};
@@ -31,6 +31,7 @@ pub struct SfuPeer {
     offer_id: u32,
     offered: bool,
     lines: Vec<Line>,
+    repair: Repair,
     pub(super) senders: BTreeMap<TrackSid, Sender>,
     pub(super) channels: Channels,
     pub(super) connection: Connection,
@@ -84,6 +85,7 @@ impl SfuPeer {
             restarting: None,
             offered: false,
             lines: Vec::new(),
+            repair: Repair::default(),
             senders: BTreeMap::new(),
             channels: Channels::Missing,
             connection: Connection::New,
@@ -174,6 +176,12 @@ impl SfuPeer {
             .collect()
     }
 
+    /// Tells whether ICE and DTLS have stood, and the subscriber has not ended them.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connection == Connection::Connected
+    }
+
     /// Returns the ICE user name by which datagrams of unknown origin find this connection.
     #[must_use]
     pub fn ufrag(&self) -> &str {
@@ -224,7 +232,7 @@ impl SfuPeer {
         packet: &MediaPacket,
         now: Instant,
     ) -> Option<(u16, u32)> {
-        self.write(sid, packet, Repair::Possible, now)
+        self.write(sid, packet, self.repair, now)
     }
 
     /// Sends one made-up packet, which cannot be asked for again.
@@ -235,6 +243,26 @@ impl SfuPeer {
         now: Instant,
     ) -> Option<(u16, u32)> {
         self.write(sid, packet, Repair::Impossible, now)
+    }
+
+    /// Sends the next packets of a track as another codec. The m-line has them all, so there is no
+    /// new offer.
+    pub fn change_codec(&mut self, sid: &TrackSid, codec: Codec) {
+        if let Some(sender) = self.senders.get_mut(sid) {
+            sender.codec = codec;
+        }
+    }
+
+    /// Tells whether packets of a track would leave.
+    #[must_use]
+    pub fn can_send(&self, sid: &TrackSid) -> bool {
+        let is_bound = self.senders.get(sid).is_some_and(|sender| sender.is_bound);
+        is_bound && self.is_connected()
+    }
+
+    /// Decides whether packets of tracks can be asked for again from now on.
+    pub const fn set_repair(&mut self, repair: Repair) {
+        self.repair = repair;
     }
 
     /// Takes one datagram that came to the address `to`.

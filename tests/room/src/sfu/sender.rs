@@ -7,6 +7,7 @@ use str0m::media::{Mid, Pt};
 use str0m::rtp::rtcp::Nack;
 use str0m::rtp::{RtpWrite, SeqNo, Ssrc, StreamTx};
 
+use super::interface::Repair;
 use crate::media::{Codec, MediaPacket};
 use crate::rtc::payload_types;
 
@@ -18,7 +19,7 @@ pub(super) struct Sender {
     pub(super) rtx: Option<Ssrc>,
     /// Whether the subscriber's answer took the track.
     pub(super) is_bound: bool,
-    codec: Codec,
+    pub(super) codec: Codec,
     next: SeqNo,
     timestamp_base: u32,
     /// Audio that may be asked for again; video is kept by the engine, for RTX.
@@ -33,13 +34,6 @@ struct Kept {
     sent_at: Instant,
     packet: MediaPacket,
     resent: u32,
-}
-
-/// Whether a packet can be asked for again. What the server makes up is not in its memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Repair {
-    Possible,
-    Impossible,
 }
 
 impl Sender {

@@ -4,11 +4,9 @@ use std::time::{Duration, Instant};
 
 use livekit_protocol as lk;
 use lk::participant_info::State as ParticipantState;
-use lk::signal_response::Message;
 
-use super::fault::Resume;
 use super::publication::{Participant, Publication, State};
-use super::{Closing, Fault, Output, Room, Simulation, Timer, UnknownName, message};
+use super::{Room, Simulation, Timer, UnknownName, message};
 use crate::media::Media;
 use crate::publisher::{TrackSid, TrackSpec};
 
@@ -108,8 +106,8 @@ impl Simulation {
         Ok(())
     }
 
-    /// Plays other media of the same codec on a track, as when a publisher's picture size
-    /// changes; give media that begins with a keyframe.
+    /// Plays other media of the same kind on a track, as when the picture size changes or the
+    /// publisher falls back to another codec; give media that begins with a keyframe.
     ///
     /// # Errors
     ///
@@ -117,39 +115,17 @@ impl Simulation {
     pub fn switch(&mut self, sid: &TrackSid, media: Media) -> Result<(), UnknownName> {
         let publication = self.publications.get_mut(sid);
         let publication = publication.ok_or_else(|| UnknownName::Track(sid.clone()))?;
+        let codec = media.codec;
+        let has_changed = publication.spec.media.codec != codec;
         publication.switch(media);
-        Ok(())
-    }
-
-    /// Makes something go wrong for all subscribers, or right again.
-    pub fn fault(&mut self, fault: Fault, now: Instant) {
-        match fault {
-            Fault::Network(conditions) => {
-                self.downlink.change(conditions);
-                self.uplink.change(conditions);
+        if has_changed {
+            let participant_sid = publication.participant_sid.clone();
+            for subscriber in self.subscribers.values_mut() {
+                subscriber.change_codec(sid, codec);
             }
-            Fault::DropSignal => self.drop_signal(now),
-            Fault::Resume(resume) => self.faults.resume = resume,
-            Fault::Leave(action, reason) => self.dismiss(action, reason),
-            Fault::RestartIce => self.restart_ice(now),
-            Fault::Vanish => self.faults.vanished = true,
-            Fault::Return => {
-                self.outputs.clear();
-                self.faults.vanished = false;
-            }
-            Fault::Restart => self.restart(now),
-            Fault::Refuse(refusal) => self.faults.refusal = refusal,
-            Fault::RefuseSubscriptions(error) => self.faults.subscription = error,
-            Fault::Garbage => self.send_raw(&[0xff; 16]),
-            Fault::Truncated => {
-                let mut bytes = message::encode(Message::RefreshToken("cut".repeat(10)));
-                bytes.truncate(10);
-                self.send_raw(&bytes);
-            }
-            Fault::HostileOffer(sdp) => {
-                self.send_raw(&message::encode(message::hostile_offer(sdp)));
-            }
+            self.announce_by_sid(&participant_sid);
         }
+        Ok(())
     }
 
     /// Tells everyone in the room about a publisher and the tracks that are not ended.
@@ -185,6 +161,8 @@ impl Simulation {
             Timer::EndTrack(sid) => self.end_track(&sid),
             Timer::Depart { room, identity } => self.depart(room, identity, now),
             Timer::CloseRoom(room) => self.close_room(&room, now),
+            Timer::Unanswered { subscriber, offer } => self.unanswered(&subscriber, offer),
+            Timer::Unconnected(sid) => self.unconnected(&sid),
             Timer::Forget(sid) => {
                 let is_gone = |subscriber: &super::Subscriber| subscriber.connection.is_none();
                 if self.subscribers.get(&sid).is_some_and(is_gone) {
@@ -282,45 +260,6 @@ impl Simulation {
         let gone: Vec<_> = gone.map(|(sid, _)| sid.clone()).collect();
         gone.iter().for_each(|sid| self.end_session(sid));
         self.rooms.remove(name);
-    }
-
-    fn drop_signal(&mut self, now: Instant) {
-        let connections: Vec<_> = self.connections.keys().copied().collect();
-        for connection in connections {
-            self.outputs
-                .push_back(Output::Close(connection, Closing::Abrupt));
-            self.disconnected(connection, now);
-        }
-    }
-
-    fn dismiss(&mut self, action: lk::leave_request::Action, reason: lk::DisconnectReason) {
-        let goodbye = message::encode(message::leave(action, reason));
-        self.send_raw(&goodbye);
-        if action != lk::leave_request::Action::Resume {
-            let everyone: Vec<_> = self.subscribers.keys().cloned().collect();
-            everyone.iter().for_each(|sid| self.end_session(sid));
-        }
-    }
-
-    fn restart_ice(&mut self, now: Instant) {
-        for subscriber in self.subscribers.values_mut() {
-            subscriber.peer.restart_ice();
-            subscriber.want_offer(now);
-        }
-    }
-
-    fn restart(&mut self, now: Instant) {
-        self.drop_signal(now);
-        self.faults.resume = Resume::Granted;
-        let everyone: Vec<_> = self.subscribers.keys().cloned().collect();
-        everyone.iter().for_each(|sid| self.forget(sid));
-    }
-
-    fn send_raw(&mut self, bytes: &[u8]) {
-        for connection in self.connections.keys() {
-            self.outputs
-                .push_back(Output::Message(*connection, bytes.to_vec()));
-        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! What can go wrong, on demand.
 
-use livekit_protocol::{DisconnectReason, leave_request};
+use std::time::Instant;
 
-use super::Refusal;
+use livekit_protocol::signal_response::Message;
+use livekit_protocol::{DisconnectReason, SubscriptionError, leave_request};
+
+use super::{Closing, Output, Refusal, Simulation, message};
 use crate::network::Conditions;
+use crate::sfu::Repair;
 
 /// Something that goes wrong for every subscriber of the server.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +15,11 @@ pub enum Fault {
     /// RTP and RTCP suffer in both directions; ICE and DTLS do not.
     /// [`Conditions::default`] heals.
     Network(Conditions),
+    /// Whether the server sends again what a subscriber asks for; if not, what is lost from now on
+    /// stays lost.
+    Repair(Repair),
+    /// Whether datagrams pass at all, ICE and DTLS included; signalling does.
+    Datagrams(Passage),
     /// The WebSockets break without a closing handshake; the sessions can be resumed.
     DropSignal,
     /// The server says that sessions must, or can again, be resumed: [`Resume`].
@@ -20,7 +29,10 @@ pub enum Fault {
     Leave(leave_request::Action, DisconnectReason),
     /// The server offers new ICE credentials.
     RestartIce,
-    /// Nothing comes from the server and nothing reaches it; no connection is closed.
+    /// Whoever joins is told to leave instead of being welcomed; `None` ends it.
+    TurnAway(Option<(leave_request::Action, DisconnectReason)>),
+    /// Nothing comes from the server and nothing reaches it; no connection is closed, and who
+    /// asks for one waits.
     Vanish,
     /// The end of [`Fault::Vanish`].
     Return,
@@ -30,13 +42,23 @@ pub enum Fault {
     /// Requests for a WebSocket are refused, as with an expired token; `None` ends it.
     Refuse(Option<Refusal>),
     /// Subscriptions are answered with an error and nothing else; `None` ends it.
-    RefuseSubscriptions(Option<livekit_protocol::SubscriptionError>),
+    RefuseSubscriptions(Option<SubscriptionError>),
     /// One WebSocket message with bytes that are no protobuf.
     Garbage,
     /// One WebSocket message whose protobuf ends too early.
     Truncated,
     /// One offer with this text; the answer to it, if any, is ignored.
     HostileOffer(String),
+}
+
+/// Whether datagrams pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Passage {
+    /// They do.
+    #[default]
+    Open,
+    /// They vanish without a word, in both directions.
+    Blocked,
 }
 
 /// What becomes of sessions whose WebSocket broke.
@@ -57,6 +79,85 @@ pub enum Trickle {
     AfterOffer,
     /// Before the offer to which they belong, as others report it.
     BeforeOffer,
+}
+
+impl Simulation {
+    /// Makes something go wrong for all subscribers, or right again.
+    pub fn fault(&mut self, fault: Fault, now: Instant) {
+        match fault {
+            Fault::Network(conditions) => {
+                self.downlink.change(conditions);
+                self.uplink.change(conditions);
+            }
+            Fault::Repair(repair) => {
+                self.faults.repair = repair;
+                let subscribers = self.subscribers.values_mut();
+                subscribers.for_each(|subscriber| subscriber.peer.set_repair(repair));
+            }
+            Fault::Datagrams(passage) => self.faults.datagrams = passage,
+            Fault::DropSignal => self.drop_signal(now),
+            Fault::Resume(resume) => self.faults.resume = resume,
+            Fault::Leave(action, reason) => self.dismiss(action, reason),
+            Fault::RestartIce => self.restart_ice(now),
+            Fault::TurnAway(leave) => self.faults.turn_away = leave,
+            Fault::Vanish => self.faults.vanished = true,
+            Fault::Return => {
+                self.outputs.clear();
+                self.faults.vanished = false;
+            }
+            Fault::Restart => self.restart(now),
+            Fault::Refuse(refusal) => self.faults.refusal = refusal,
+            Fault::RefuseSubscriptions(error) => self.faults.subscription = error,
+            Fault::Garbage => self.send_raw(&[0xff; 16]),
+            Fault::Truncated => {
+                let mut bytes = message::encode(Message::RefreshToken("cut".repeat(10)));
+                bytes.truncate(10);
+                self.send_raw(&bytes);
+            }
+            Fault::HostileOffer(sdp) => {
+                self.send_raw(&message::encode(message::hostile_offer(sdp)));
+            }
+        }
+    }
+
+    fn drop_signal(&mut self, now: Instant) {
+        let connections: Vec<_> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.outputs
+                .push_back(Output::Close(connection, Closing::Abrupt));
+            self.disconnected(connection, now);
+        }
+    }
+
+    fn dismiss(&mut self, action: leave_request::Action, reason: DisconnectReason) {
+        let goodbye = message::encode(message::leave(action, reason));
+        self.send_raw(&goodbye);
+        if action != leave_request::Action::Resume {
+            let everyone: Vec<_> = self.subscribers.keys().cloned().collect();
+            everyone.iter().for_each(|sid| self.end_session(sid));
+        }
+    }
+
+    fn restart_ice(&mut self, now: Instant) {
+        for subscriber in self.subscribers.values_mut() {
+            subscriber.peer.restart_ice();
+            subscriber.want_offer(now);
+        }
+    }
+
+    fn restart(&mut self, now: Instant) {
+        self.drop_signal(now);
+        self.faults.resume = Resume::Granted;
+        let everyone: Vec<_> = self.subscribers.keys().cloned().collect();
+        everyone.iter().for_each(|sid| self.forget(sid));
+    }
+
+    fn send_raw(&mut self, bytes: &[u8]) {
+        for connection in self.connections.keys() {
+            self.outputs
+                .push_back(Output::Message(*connection, bytes.to_vec()));
+        }
+    }
 }
 
 /// Offers that no client may choke on, made from a good one; each with a name.

@@ -52,6 +52,16 @@ impl Forward {
         }
     }
 
+    /// Tells whether nothing passes before a keyframe.
+    pub(super) fn awaits_keyframe(&self) -> bool {
+        self.phase == Phase::AwaitingKeyframe
+    }
+
+    /// The next packets are of another codec.
+    pub(super) const fn change_codec(&mut self, codec: Codec) {
+        self.codec = codec;
+    }
+
     /// The publisher muted: a second of made-up silence follows the last packet.
     pub(super) fn mute(&mut self, now: Instant) {
         if self.phase != Phase::Closing {

@@ -12,7 +12,7 @@ use crate::sfu::{Datagram, SfuEvent, SfuOutput};
 impl Simulation {
     /// Takes one datagram of a subscriber.
     pub fn handle_datagram(&mut self, datagram: Datagram, now: Instant) {
-        if self.faults.vanished {
+        if self.blocks_datagrams() {
             return;
         }
         if is_media(&datagram.bytes) {
@@ -53,8 +53,12 @@ impl Simulation {
             if packets.is_empty() || publication.state != State::Live {
                 continue;
             }
+            let mut awaits_keyframe = false;
             for subscriber in self.subscribers.values_mut() {
-                subscriber.forward(sid, &packets, now);
+                awaits_keyframe |= subscriber.forward(sid, &packets, now);
+            }
+            if awaits_keyframe {
+                publication.make_keyframe(now);
             }
         }
     }
@@ -107,6 +111,7 @@ impl Simulation {
         for sid in requested {
             if let Some(publication) = self.publications.get_mut(&sid) {
                 publication.keyframe_requests += 1;
+                publication.make_keyframe(now);
             }
         }
     }

@@ -1,5 +1,7 @@
 //! The messages that a server sends.
 
+use std::time::Duration;
+
 use livekit_protocol as lk;
 use lk::participant_info::State;
 use lk::signal_response::Message;
@@ -66,7 +68,9 @@ pub(super) fn join(
     room: lk::Room,
     participant: lk::ParticipantInfo,
     others: Vec<lk::ParticipantInfo>,
+    (ping_interval, ping_timeout): (Duration, Duration),
 ) -> Message {
+    let seconds = |duration: Duration| i32::try_from(duration.as_secs()).unwrap_or(i32::MAX);
     Message::Join(lk::JoinResponse {
         room: Some(room),
         participant: Some(participant),
@@ -74,8 +78,8 @@ pub(super) fn join(
         server_version: SERVER_VERSION.into(),
         server_info: Some(server()),
         subscriber_primary: true,
-        ping_interval: 5,
-        ping_timeout: 15,
+        ping_interval: seconds(ping_interval),
+        ping_timeout: seconds(ping_timeout),
         sif_trailer: b"trackmill-simulation".to_vec(),
         ..lk::JoinResponse::default()
     })

@@ -12,6 +12,7 @@
 
 mod admission;
 mod control;
+mod deadline;
 mod fault;
 mod forward;
 mod media;
@@ -19,19 +20,20 @@ mod message;
 mod publication;
 mod session;
 mod subscriber;
+mod subscription;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
-use livekit_protocol::signal_request;
+use livekit_protocol::{DisconnectReason, leave_request, signal_request};
 
-use crate::network::{Conditions, Network};
+use crate::network::{Conditions, Network, Tally};
 use crate::publisher::{SentPacket, TrackSid};
 use crate::random::Random;
-use crate::sfu::{Datagram, SfuEvent};
+use crate::sfu::{Datagram, Repair, SfuEvent};
 pub use admission::{Refusal, Upgrade};
-pub use fault::{Fault, Resume, Trickle, hostile_offers};
+pub use fault::{Fault, Passage, Resume, Trickle, hostile_offers};
 use publication::{Participant, Publication};
 use subscriber::Subscriber;
 
@@ -54,6 +56,12 @@ pub struct Config {
     pub departure_timeout: Duration,
     /// When candidates are trickled.
     pub trickle: Trickle,
+    /// How often subscribers have to ping, in whole seconds.
+    pub ping_interval: Duration,
+    /// After how long without a pong they may take the server for dead, in whole seconds.
+    pub ping_timeout: Duration,
+    /// How long an offer may go unanswered, and a peer connection unconnected.
+    pub connect_timeout: Duration,
 }
 
 impl Default for Config {
@@ -67,6 +75,9 @@ impl Default for Config {
             epoch: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_000_000),
             departure_timeout: Duration::from_secs(20),
             trickle: Trickle::default(),
+            ping_interval: Duration::from_secs(5),
+            ping_timeout: Duration::from_secs(15),
+            connect_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -110,6 +121,8 @@ pub struct SubscriberState {
     pub tracks: Vec<TrackSid>,
     /// Everything it asked for, in order.
     pub requests: Vec<signal_request::Message>,
+    /// The SDP of every offer to it, in order.
+    pub offers: Vec<String>,
     /// Everything that happened on its peer connection, in order.
     pub events: Vec<SfuEvent>,
 }
@@ -172,6 +185,10 @@ enum Timer {
     CloseRoom(String),
     /// A session whose WebSocket broke is forgotten.
     Forget(String),
+    /// A session whose offer was not answered has to begin anew.
+    Unanswered { subscriber: String, offer: u32 },
+    /// A session whose peer connection does not stand has to try again.
+    Unconnected(String),
 }
 
 /// Faults that stay until they are taken back.
@@ -180,6 +197,9 @@ struct Standing {
     resume: Resume,
     refusal: Option<Refusal>,
     subscription: Option<livekit_protocol::SubscriptionError>,
+    datagrams: Passage,
+    repair: Repair,
+    turn_away: Option<(leave_request::Action, DisconnectReason)>,
     vanished: bool,
 }
 
@@ -211,10 +231,17 @@ impl Simulation {
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
             let output = self.outputs.pop_front()?;
-            if !self.faults.vanished {
+            let is_blocked = matches!(output, Output::Datagram(_)) && self.blocks_datagrams();
+            if !self.faults.vanished && !is_blocked {
                 return Some(output);
             }
         }
+    }
+
+    /// Tells whether [`Fault::Vanish`] holds: then [`Self::accept`] has to wait.
+    #[must_use]
+    pub const fn has_vanished(&self) -> bool {
+        self.faults.vanished
     }
 
     /// Returns when [`Self::handle_timeout`] has to be called at the latest.
@@ -241,6 +268,7 @@ impl Simulation {
             is_signalling: subscriber.connection.is_some(),
             tracks: subscriber.forwards.keys().cloned().collect(),
             requests: subscriber.requests.clone(),
+            offers: subscriber.offers.clone(),
             events: subscriber.events.clone(),
         };
         self.subscribers.iter().map(describe).collect()
@@ -270,6 +298,16 @@ impl Simulation {
             Some(publication) => Ok(publication.keyframe_requests),
             None => Err(UnknownName::Track(sid.clone())),
         }
+    }
+
+    /// Returns what the network did to media on its way to the subscribers.
+    #[must_use]
+    pub const fn downlink(&self) -> Tally {
+        self.downlink.tally()
+    }
+
+    fn blocks_datagrams(&self) -> bool {
+        self.faults.vanished || self.faults.datagrams == Passage::Blocked
     }
 
     fn wall(&self, now: Instant) -> SystemTime {

@@ -1,10 +1,10 @@
 //! The publishers of a simulated room and their tracks.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use livekit_protocol as lk;
 
-use crate::media::{MediaPacket, Player};
+use crate::media::{Media, MediaPacket, Player};
 use crate::publisher::{History, SentPacket, TrackSid, TrackSpec};
 
 /// Someone who publishes.
@@ -26,6 +26,7 @@ pub(super) struct Publication {
     pub(super) sent: Vec<SentPacket>,
     pub(super) count: u64,
     pub(super) keyframe_requests: u64,
+    last_keyframe_on_request: Option<Instant>,
     player: Player,
 }
 
@@ -56,6 +57,7 @@ impl Publication {
             sent: Vec::new(),
             count: 0,
             keyframe_requests: 0,
+            last_keyframe_on_request: None,
         }
     }
 
@@ -79,8 +81,18 @@ impl Publication {
     }
 
     /// Plays something else from `now` on; timestamps go on growing.
-    pub(super) fn switch(&mut self, media: crate::media::Media) {
+    pub(super) fn switch(&mut self, media: Media) {
+        self.spec.media = media.clone();
         self.player.switch(media);
+    }
+
+    /// Passes a request on to the publisher, who sends a keyframe next; not more than one a second.
+    pub(super) fn make_keyframe(&mut self, now: Instant) {
+        let last = self.last_keyframe_on_request;
+        if last.is_none_or(|last| now >= last + KEYFRAME_THROTTLE) {
+            self.last_keyframe_on_request = Some(now);
+            self.player.repeat_keyframe();
+        }
     }
 
     /// Describes the track to the others.
@@ -117,3 +129,6 @@ impl Publication {
         }
     }
 }
+
+/// How often LiveKit passes a request on.
+const KEYFRAME_THROTTLE: Duration = Duration::from_secs(1);

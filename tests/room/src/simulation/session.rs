@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use livekit_protocol as lk;
+use livekit_token::AccessTokenError;
 use lk::participant_info::State as ParticipantState;
 use lk::signal_request::Message as Request;
 use lk::signal_response::Message;
@@ -10,11 +11,10 @@ use prost::Message as _;
 
 use super::admission::{Guest, Refusal, Upgrade, admit};
 use super::fault::{Resume, Trickle};
-use super::publication::State;
 use super::subscriber::Subscriber;
 use super::{Closing, ConnectionId, Output, Simulation, Timer, message};
-use crate::publisher::TrackSid;
-use crate::sfu::{OutgoingTrack, SfuConfig, SfuPeer};
+use crate::sfu::{SfuConfig, SfuPeer};
+use crate::signal::{Grant, Server};
 
 impl Simulation {
     /// Lets a WebSocket in; the join response follows as an output.
@@ -32,9 +32,10 @@ impl Simulation {
             return Err(refusal.clone());
         }
         let guest = admit(upgrade, &self.config.api_key, &self.config.api_secret)?;
-        match &guest.resumes {
-            Some(sid) => self.resume(connection, sid),
-            None => self.join(connection, &guest, now),
+        match (&guest.resumes, self.faults.turn_away) {
+            (Some(sid), _) => self.resume(connection, sid, now),
+            (None, Some((action, reason))) => self.turn_away(connection, action, reason),
+            (None, None) => self.join(connection, &guest, now),
         }
         Ok(())
     }
@@ -100,13 +101,14 @@ impl Simulation {
     pub(super) fn negotiate(&mut self, now: Instant) {
         let due: Vec<_> = self
             .subscribers
-            .values_mut()
-            .filter_map(|subscriber| {
+            .iter_mut()
+            .filter_map(|(sid, subscriber)| {
                 let connection = subscriber.connection?;
-                Some((connection, subscriber.due_offer(now)?))
+                Some((sid.clone(), connection, subscriber.due_offer(now)?))
             })
             .collect();
-        for (connection, offer) in due {
+        for (sid, connection, offer) in due {
+            self.expect_answer(sid, offer.id, now);
             self.send(connection, message::offer(offer));
         }
     }
@@ -117,7 +119,7 @@ impl Simulation {
             self.open_room(&guest.room);
         }
         let sid = self.new_sid("PA_");
-        let peer = SfuPeer::new(
+        let mut peer = SfuPeer::new(
             SfuConfig {
                 udp: self.config.udp,
                 tcp: self.config.tcp,
@@ -125,6 +127,7 @@ impl Simulation {
             },
             now,
         );
+        peer.set_repair(self.faults.repair);
         let (room, identity) = (guest.room.clone(), guest.identity.clone());
         let subscriber = Subscriber::new(room, identity, connection, peer);
         self.subscribers.insert(sid.clone(), subscriber);
@@ -141,9 +144,21 @@ impl Simulation {
         let others = self.others(&guest.room);
         let me = message::recorder(sid, &guest.identity, guest.is_hidden);
         let room = self.room(&guest.room);
-        self.send(connection, message::join(room, me, others));
-        let token = format!("refreshed-for-{}", guest.identity);
-        self.send(connection, Message::RefreshToken(token));
+        let ping = (self.config.ping_interval, self.config.ping_timeout);
+        self.send(connection, message::join(room, me, others, ping));
+        if let Ok(token) = self.refreshed(guest) {
+            self.send(connection, Message::RefreshToken(token));
+        }
+    }
+
+    /// Signs a token with which a subscriber may come back.
+    fn refreshed(&self, guest: &Guest) -> Result<String, AccessTokenError> {
+        let server = Server {
+            url: String::new(),
+            api_key: self.config.api_key.clone(),
+            api_secret: self.config.api_secret.clone(),
+        };
+        server.token(&guest.room, &guest.identity, Grant::Record)
     }
 
     /// Sends candidates and the first offer, in the configured order.
@@ -152,7 +167,10 @@ impl Simulation {
             return;
         };
         let candidates = subscriber.peer.candidates();
-        let offer = message::offer(subscriber.offer(now));
+        let offer = subscriber.offer(now);
+        self.expect_answer(sid.to_owned(), offer.id, now);
+        self.expect_connection(sid.to_owned(), now);
+        let offer = message::offer(offer);
         let trickle = candidates.iter().map(|text| message::trickle(text));
         let messages: Vec<_> = match self.config.trickle {
             Trickle::AfterOffer => std::iter::once(offer).chain(trickle).collect(),
@@ -164,26 +182,35 @@ impl Simulation {
     }
 
     /// Goes on with a session on a new WebSocket, or asks for a new session.
-    fn resume(&mut self, connection: ConnectionId, sid: &str) {
+    fn resume(&mut self, connection: ConnectionId, sid: &str, now: Instant) {
         let known = self.subscribers.get_mut(sid);
         let known = known.filter(|_| self.faults.resume == Resume::Granted);
         let Some(subscriber) = known else {
             let action = lk::leave_request::Action::Reconnect;
-            let reason = lk::DisconnectReason::StateMismatch;
-            self.send(connection, message::leave(action, reason));
-            self.outputs
-                .push_back(Output::Close(connection, Closing::Handshake));
-            return;
+            return self.turn_away(connection, action, lk::DisconnectReason::StateMismatch);
         };
         let room = subscriber.room.clone();
         if let Some(old) = subscriber.connection.take() {
             self.connections.remove(&old);
         }
         subscriber.resume(connection);
+        self.expect_connection(sid.to_owned(), now);
         self.connections.insert(connection, sid.to_owned());
         self.send(connection, message::reconnect());
         self.send(connection, message::update(self.others(&room)));
         self.send(connection, message::room_update(self.room(&room)));
+    }
+
+    /// Says goodbye in place of a welcome.
+    fn turn_away(
+        &mut self,
+        connection: ConnectionId,
+        action: lk::leave_request::Action,
+        reason: lk::DisconnectReason,
+    ) {
+        self.send(connection, message::leave(action, reason));
+        self.outputs
+            .push_back(Output::Close(connection, Closing::Handshake));
     }
 
     fn handle_request(&mut self, sid: &str, request: Request, now: Instant) {
@@ -202,7 +229,9 @@ impl Simulation {
             Request::TrackSetting(settings) => subscriber.apply(&settings),
             Request::SyncState(_) => {
                 let candidates = subscriber.peer.candidates();
-                let offer = message::offer(subscriber.offer(now));
+                let offer = subscriber.offer(now);
+                self.expect_answer(sid.to_owned(), offer.id, now);
+                let offer = message::offer(offer);
                 let trickle = candidates.iter().map(|text| message::trickle(text));
                 let messages: Vec<_> = std::iter::once(offer).chain(trickle).collect();
                 self.send_all(connection, messages);
@@ -221,47 +250,6 @@ impl Simulation {
                 self.send_all(connection, vec![pong]);
             }
             other => tracing::debug!(?other, "A request that a subscriber has no use for."),
-        }
-    }
-
-    fn update_subscription(&mut self, sid: &str, update: &lk::UpdateSubscription, now: Instant) {
-        let listed = update.participant_tracks.iter();
-        let listed = listed.flat_map(|tracks| &tracks.track_sids);
-        let tracks: Vec<_> = update
-            .track_sids
-            .iter()
-            .chain(listed)
-            .map(|sid| TrackSid(sid.clone()))
-            .collect();
-        if update.subscribe {
-            self.subscribe(sid, tracks, now);
-        } else {
-            for track in &tracks {
-                self.detach(sid, track, now);
-            }
-        }
-    }
-
-    fn subscribe(&mut self, sid: &str, tracks: Vec<TrackSid>, now: Instant) {
-        for track in tracks {
-            let Some(subscriber) = self.subscribers.get_mut(sid) else {
-                return;
-            };
-            let found = self.publications.get(&track);
-            let found = found.filter(|found| matches!(found.state, State::Live | State::Muted));
-            let refusal = match (self.faults.subscription, found) {
-                (Some(error), _) => error,
-                (None, None) => lk::SubscriptionError::SeTrackNotfound,
-                (None, Some(found)) => {
-                    let codec = found.spec.media.codec;
-                    let participant_sid = found.participant_sid.clone();
-                    let outgoing = OutgoingTrack::new(track, participant_sid, codec);
-                    subscriber.subscribe(&outgoing, found.state == State::Muted, now);
-                    continue;
-                }
-            };
-            let connection = subscriber.connection;
-            self.send_all(connection, vec![message::refused(track.0, refusal)]);
         }
     }
 
@@ -288,12 +276,6 @@ impl Simulation {
             .collect()
     }
 
-    fn live_tracks(&self, room: &str) -> Vec<TrackSid> {
-        let tracks = self.publications.values();
-        let tracks = tracks.filter(|publication| publication.room == room);
-        tracks.map(|publication| publication.sid.clone()).collect()
-    }
-
     fn room(&self, name: &str) -> lk::Room {
         let publishers = self.participants.values();
         let publishers = publishers.filter(|participant| participant.room == name);
@@ -307,7 +289,7 @@ impl Simulation {
         i64::try_from(millis).unwrap_or(i64::MAX)
     }
 
-    fn send_all(&mut self, connection: Option<ConnectionId>, messages: Vec<Message>) {
+    pub(super) fn send_all(&mut self, connection: Option<ConnectionId>, messages: Vec<Message>) {
         for message in messages {
             if let Some(connection) = connection {
                 self.send(connection, message);

@@ -22,6 +22,7 @@ pub(super) struct Subscriber {
     pub(super) peer: SfuPeer,
     pub(super) forwards: BTreeMap<TrackSid, Forward>,
     pub(super) requests: Vec<Request>,
+    pub(super) offers: Vec<String>,
     pub(super) events: Vec<SfuEvent>,
     negotiation: Negotiation,
 }
@@ -50,6 +51,7 @@ impl Subscriber {
             peer,
             forwards: BTreeMap::new(),
             requests: Vec::new(),
+            offers: Vec::new(),
             events: Vec::new(),
             negotiation: Negotiation::default(),
         }
@@ -71,7 +73,10 @@ impl Subscriber {
 
     /// Ends a track once its made-up frames are through.
     pub(super) fn detach(&mut self, sid: &TrackSid, now: Instant) {
-        if self.forwards.remove(sid).is_some() {
+        if let Some(mut forward) = self.forwards.remove(sid) {
+            // They are through by now, unless whoever drives the simulation is late.
+            forward.play(&mut self.peer, now);
+            self.peer.handle_timeout(now);
             self.peer.remove_track(sid);
             self.want_offer(now);
         }
@@ -98,6 +103,7 @@ impl Subscriber {
     /// Writes an offer at once.
     pub(super) fn offer(&mut self, now: Instant) -> Offer {
         let offer = self.peer.offer();
+        self.offers.push(offer.sdp.clone());
         self.negotiation = Negotiation {
             due: None,
             last: Some(now),
@@ -126,6 +132,11 @@ impl Subscriber {
         self.peer.handle_timeout(now);
     }
 
+    /// Whether this offer still waits for its answer.
+    pub(super) fn awaits_answer(&self, offer: u32) -> bool {
+        self.negotiation.outstanding == Some(offer)
+    }
+
     /// A resumed session begins with an offer that restarts ICE.
     pub(super) fn resume(&mut self, connection: ConnectionId) {
         self.connection = Some(connection);
@@ -133,12 +144,28 @@ impl Subscriber {
         self.peer.restart_ice();
     }
 
-    /// Forwards packets of a publisher, if the track is subscribed.
-    pub(super) fn forward(&mut self, sid: &TrackSid, packets: &[MediaPacket], now: Instant) {
+    /// Forwards packets of a publisher, if the track is subscribed. Returns whether that has to
+    /// wait for a keyframe.
+    pub(super) fn forward(
+        &mut self,
+        sid: &TrackSid,
+        packets: &[MediaPacket],
+        now: Instant,
+    ) -> bool {
+        let Some(forward) = self.forwards.get_mut(sid) else {
+            return false;
+        };
+        for packet in packets {
+            forward.forward(packet, &mut self.peer, now);
+        }
+        forward.awaits_keyframe() && self.peer.can_send(sid)
+    }
+
+    /// The next packets of a track are of another codec; its m-line stays as it is.
+    pub(super) fn change_codec(&mut self, sid: &TrackSid, codec: Codec) {
         if let Some(forward) = self.forwards.get_mut(sid) {
-            for packet in packets {
-                forward.forward(packet, &mut self.peer, now);
-            }
+            forward.change_codec(codec);
+            self.peer.change_codec(sid, codec);
         }
     }
 

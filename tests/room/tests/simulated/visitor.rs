@@ -8,13 +8,14 @@ use lk::signal_request::Message as Request;
 use lk::signal_response::Message as Response;
 use prost::Message as _;
 use str0m::net::Protocol;
+use trackmill_room::media::Codec;
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::sfu::Datagram;
 use trackmill_room::signal::{Grant, Server};
 use trackmill_room::simulation::{Closing, Config, ConnectionId, Output, Simulation, Upgrade};
 use trackmill_room::subscriber::Subscriber;
 
-use crate::fixtures;
+use crate::fixtures::{self, spec};
 
 /// A server and one client, and the time of both.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(crate) struct Visitor {
     pub(crate) closed: Vec<Closing>,
     /// Messages that are no protobuf.
     pub(crate) damaged: usize,
+    /// Whether it leaves offers unanswered.
+    pub(crate) is_silent: bool,
     connection: ConnectionId,
 }
 
@@ -42,8 +45,26 @@ impl Visitor {
             messages: Vec::new(),
             closed: Vec::new(),
             damaged: 0,
+            is_silent: false,
             connection: ConnectionId(0),
         }
+    }
+
+    /// A visitor in a room with an Opus, a VP8 and an H.264 publisher.
+    pub(crate) fn joined() -> (Self, [TrackSid; 3]) {
+        let mut visitor = Self::new(Config::default());
+        let now = visitor.now;
+        let mut publish = |identity, codec| {
+            let simulation = &mut visitor.simulation;
+            simulation.publish("demo", identity, spec(codec), now)
+        };
+        let tracks = [
+            publish("alice", Codec::Opus),
+            publish("bob", Codec::Vp8),
+            publish("carol", Codec::H264),
+        ];
+        visitor.join();
+        (visitor, tracks)
     }
 
     /// Joins the room, and waits until the connection stands.
@@ -101,6 +122,23 @@ impl Visitor {
         messages.find_map(|(_, message)| select(message))
     }
 
+    /// Returns the last offer.
+    pub(crate) fn last_offer(&self) -> String {
+        let offer = self.last(|message| match message {
+            Response::Offer(offer) => Some(offer.sdp.clone()),
+            _ => None,
+        });
+        offer.expect("there was an offer")
+    }
+
+    /// Returns how the server last told the visitor to leave.
+    pub(crate) fn left(&self) -> Option<lk::leave_request::Action> {
+        self.last(|message| match message {
+            Response::Leave(leave) => Some(leave.action()),
+            _ => None,
+        })
+    }
+
     /// Exchanges what both have to say; returns whether the server has to look again.
     fn step(&mut self) -> bool {
         self.simulation.handle_timeout(self.now);
@@ -138,7 +176,7 @@ impl Visitor {
         };
         self.messages.push((self.now, message.clone()));
         match message {
-            Response::Offer(offer) => self.answer(&offer),
+            Response::Offer(offer) if !self.is_silent => self.answer(&offer),
             Response::Trickle(trickle) => {
                 let init: serde_json::Value =
                     serde_json::from_str(&trickle.candidate_init).expect("JSON");
