@@ -15,3 +15,4 @@ mod webm;
 mod depacketize;
 mod encoders;
 mod pipeline;
+mod repair;

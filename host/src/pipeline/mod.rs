@@ -6,6 +6,7 @@
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
+mod counted;
 mod file;
 mod gate;
 mod progress;
@@ -17,13 +18,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use progress::Progress;
-pub use summary::{Cause, Gap, Listed, Seam, SeamReason, Size, Span, Summary, Units};
+pub use summary::{Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Span, Summary, Units};
 
 use crate::media::{Codec, TrackKind};
 use crate::mux::{self, Container};
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
-use crate::rtp::{RtpPacket, SenderReport};
+use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
+use counted::Counted;
 use segment::Segment;
 
 /// Turns the packets of one track into the bytes of its files. Pure: time comes with the packets,
@@ -35,6 +37,7 @@ pub struct Pipeline {
     wall: WallClock,
     jitter_buffer: JitterBuffer,
     segment: Option<Segment>,
+    counted: Counted,
     is_muted: bool,
     /// Since when the track is gone, perhaps for good.
     interrupted_since: Option<Instant>,
@@ -136,6 +139,7 @@ impl Pipeline {
             settings,
             wall,
             segment: None,
+            counted: Counted::default(),
             is_muted: false,
             interrupted_since: None,
             outputs: Outputs::default(),
@@ -167,6 +171,11 @@ impl Pipeline {
         }
     }
 
+    /// Takes what the media plane has counted of the stream so far; it goes into the summary.
+    pub fn statistics(&mut self, counted: StreamStatistics) {
+        self.counted.set(counted);
+    }
+
     /// The publisher muted the track.
     pub fn mute(&mut self, now: Instant) {
         self.progress.set_muted(true);
@@ -192,12 +201,14 @@ impl Pipeline {
     }
 
     /// Another stream goes on where this one ended (media.md T4).
-    pub fn restart(&mut self, now: Instant) {
+    pub fn restart(&mut self, restart: Restart, now: Instant) {
         self.jitter_buffer.close();
         self.release(now);
         self.jitter_buffer = self.settings.jitter_buffer(self.source.kind);
+        self.counted.end_stream();
+        self.source.track = restart.track.to_string();
         if let Some(segment) = &mut self.segment {
-            segment.restart(now, &mut self.outputs);
+            segment.restart(restart, now, &mut self.outputs);
         }
     }
 
@@ -288,6 +299,7 @@ impl Pipeline {
         if let Some(mut segment) = self.segment.take() {
             segment.unmute(now);
             let end = segment.end(now, self.is_muted);
+            self.counted.settle(&mut segment.summary);
             segment.finish(now, end, &mut self.outputs);
             self.progress.set(&segment);
         }
