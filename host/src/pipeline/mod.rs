@@ -39,6 +39,8 @@ pub struct Pipeline {
     segment: Option<Segment>,
     counted: Counted,
     is_muted: bool,
+    /// When to fill some more of the hole that a mute makes in sound.
+    fill_at: Option<Instant>,
     /// Since when the track is gone, perhaps for good.
     interrupted_since: Option<Instant>,
     outputs: Outputs,
@@ -141,6 +143,7 @@ impl Pipeline {
             segment: None,
             counted: Counted::default(),
             is_muted: false,
+            fill_at: None,
             interrupted_since: None,
             outputs: Outputs::default(),
             progress: Arc::default(),
@@ -179,9 +182,11 @@ impl Pipeline {
     /// The publisher muted the track.
     pub fn mute(&mut self, now: Instant) {
         self.progress.set_muted(true);
-        if !std::mem::replace(&mut self.is_muted, true)
-            && let Some(segment) = &mut self.segment
-        {
+        if std::mem::replace(&mut self.is_muted, true) {
+            return;
+        }
+        self.fill_at = (self.source.kind == TrackKind::Audio).then(|| now + FILL_EVERY);
+        if let Some(segment) = &mut self.segment {
             segment.mute(now);
         }
     }
@@ -190,6 +195,7 @@ impl Pipeline {
     pub fn unmute(&mut self, now: Instant) {
         self.progress.set_muted(false);
         self.is_muted = false;
+        self.fill_at = None;
         if let Some(segment) = &mut self.segment {
             segment.unmute(now);
         }
@@ -215,7 +221,7 @@ impl Pipeline {
     /// When [`handle_timeout`](Self::handle_timeout) is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let segment = self.segment.as_ref().and_then(Segment::poll_timeout);
-        [self.jitter_buffer.poll_timeout(), segment]
+        [self.jitter_buffer.poll_timeout(), segment, self.fill_at]
             .into_iter()
             .flatten()
             .min()
@@ -226,6 +232,9 @@ impl Pipeline {
         self.release(now);
         if let Some(segment) = &mut self.segment {
             segment.handle_timeout(now, &mut self.outputs);
+        }
+        if self.fill_at.is_some_and(|at| at <= now) {
+            self.fill(now);
         }
     }
 
@@ -240,6 +249,7 @@ impl Pipeline {
     pub fn finish(&mut self, now: Instant) {
         self.jitter_buffer.close();
         self.release(now);
+        self.fill_at = None;
         self.end_segment(now);
     }
 
@@ -266,6 +276,15 @@ impl Pipeline {
     fn lose(&mut self, count: u64) {
         if let Some(segment) = &mut self.segment {
             segment.lose(count);
+        }
+    }
+
+    /// Fills what a mute has left empty so far: hours of silence at its end would be more than may
+    /// wait for the sink.
+    fn fill(&mut self, now: Instant) {
+        self.fill_at = Some(now + FILL_EVERY);
+        if let (Some(segment), None) = (&mut self.segment, self.interrupted_since) {
+            segment.fill(now, &mut self.outputs);
         }
     }
 
@@ -335,3 +354,5 @@ fn size(output: &Output) -> usize {
 
 /// How long a page, fragment or cluster stays open when nothing comes any more.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// How much of a mute is filled at once.
+const FILL_EVERY: Duration = Duration::from_secs(60);

@@ -129,6 +129,19 @@ impl Segment {
         }
     }
 
+    /// Fills the hole that a mute makes, but for its end: the publisher's clock may be behind ours.
+    pub(super) fn fill(&mut self, now: Instant, outputs: &mut Outputs) {
+        let Some(at) = self.pts_in_file(now) else {
+            return;
+        };
+        let margin = self.codec.clock_rate().ticks(FILL_MARGIN);
+        if outputs.bytes < self.settings.max_pending
+            && let Some(file) = &mut self.file
+        {
+            file.fill(Pts(at.0.saturating_sub(margin)), outputs);
+        }
+    }
+
     /// Where a track that ends at `now` ends in the file. One that is muted lasts until `now`, as does
     /// one in a pause of speech that its encoder sends nothing for; any other ends with its last unit.
     pub(super) fn end(&self, now: Instant, is_muted: bool) -> Pts {
@@ -320,3 +333,6 @@ impl Segment {
 
 /// An Opus encoder in a pause of speech sends something this often (`DTX` of libopus: 20 frames).
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// More than a timestamp may differ from arrival (media.md T2).
+const FILL_MARGIN: Duration = Duration::from_secs(10);

@@ -184,6 +184,39 @@ fn a_mute_is_listed_as_long_as_it_was_though_packets_come_before_its_end_is_told
     assert_eq!((mute.from, mute.to), (Pts(1_980 * 48), Pts(12_080 * 48)));
 }
 
+/// T3, O3: silence is written while a mute lasts, not in one burst at its end.
+#[test]
+fn t3_hours_of_mute_are_no_burst() {
+    let max_pending = 100_000;
+    let settings = Settings {
+        max_pending,
+        ..Settings::default()
+    };
+    for hours in [1, 24] {
+        let mut recording = Recording::with(TrackKind::Audio, settings);
+        let mut publisher = Publisher::sound(recording.start);
+        recording.packets(publisher.sounds(100));
+        recording.mute();
+        recording.wait(ms(hours * 3_600_000));
+        recording.unmute();
+        publisher.pause(ms(hours * 3_600_000));
+        recording.sink_is_stuck = true;
+        recording.packets(publisher.sounds(100));
+        let pending = recording.drain();
+        recording.sink_is_stuck = false;
+
+        let (file, summary) = recording.finish_one();
+
+        // A minute of silence is 12 KB, two seconds of sound are less.
+        assert!(pending < 30_000, "{pending}");
+        assert_eq!(summary.units.written, 200);
+        let places = find(&heard(&file.bytes).0, publisher.payloads());
+        assert_eq!(places.len(), 200);
+        let wanted = (hours * 3_600_000 + 2_000) * 48;
+        assert!(places[100].0.abs_diff(wanted) <= 960, "{:?}", places[100]);
+    }
+}
+
 /// What comes from a sink that is too slow is bounded memory, counted, and decodable.
 #[test]
 fn a_stuck_sink_costs_counted_pictures_and_bounded_memory() -> anyhow::Result<()> {

@@ -48,6 +48,8 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Then {
+    /// More of the hole.
+    Silence,
     Unit(Bytes),
     End,
 }
@@ -115,6 +117,7 @@ impl Wav {
             self.write_seconds(sound);
         } else if let Some(Waiting { then, .. }) = self.waiting.take() {
             match then {
+                Then::Silence => {}
                 Then::Unit(data) => self.write_unit(sound, &data),
                 Then::End => self.write_end(),
             }
@@ -187,6 +190,15 @@ impl Muxer for Wav {
             });
         }
         Ok(())
+    }
+
+    fn fill(&mut self, until: Pts) {
+        self.settle();
+        let silence = until.0.saturating_sub(self.end());
+        if !self.is_finished {
+            let then = Then::Silence;
+            self.waiting = Some(Waiting { silence, then });
+        }
     }
 
     fn flush(&mut self) {
