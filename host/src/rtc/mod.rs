@@ -21,7 +21,7 @@ mod demux;
 mod dialer;
 mod dtls;
 mod engine;
-mod framing;
+pub mod framing;
 mod handle;
 mod load;
 mod output;
