@@ -41,6 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const DRIVERS: &[&str] = &[
     "clock.rs",
     "command/",
+    "egress/disk.rs",
     "egress/files.rs",
     "egress/recorder.rs",
     "egress/recovery.rs",
