@@ -194,10 +194,11 @@ impl Muxer for Wav {
 
     fn fill(&mut self, until: Pts) {
         self.settle();
-        let silence = until.0.saturating_sub(self.end());
-        if !self.is_finished {
-            let then = Then::Silence;
-            self.waiting = Some(Waiting { silence, then });
+        if let (Some(sound), false) = (self.sound, self.is_finished) {
+            self.waiting = Some(Waiting {
+                silence: self.hole(sound, until),
+                then: Then::Silence,
+            });
         }
     }
 
