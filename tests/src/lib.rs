@@ -1,5 +1,6 @@
 //! Helpers of the integration tests.
 
+pub mod browser;
 pub mod clip;
 pub mod deadline;
 pub mod file;

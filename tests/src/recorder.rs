@@ -111,6 +111,11 @@ impl Recorder {
         .await;
     }
 
+    /// Where it writes.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Sends signals such as `INT` in this order, so that they arrive together.
     ///
     /// # Errors

@@ -7,8 +7,11 @@ use trackmill::egress::manifest::{Manifest, Moment, Subject};
 use trackmill::egress::{EgressId, Ending, Status, Track};
 use trackmill::media::{Codec, NtpTimestamp, Pts, TrackKind, TrackSource};
 use trackmill::mux::Container;
-use trackmill::pipeline::{Cause, Gap, Listed, Seam, SeamReason, Size, Span, Summary, Units};
+use trackmill::pipeline::{
+    Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Span, Summary, Units,
+};
 use trackmill::rtp::timeline::{Anchor, AnchorOrigin};
+use trackmill::rtp::{Restart, RestartCause};
 use trackmill::signal::{ParticipantKind, Publication, Publisher, Room};
 use trackmill_tests::golden;
 
@@ -95,12 +98,18 @@ fn summary() -> Summary {
         },
         received: 12_034,
         lost: 2,
+        recovered: 14,
         late: 1,
         duplicates: 3,
         injected: 6,
         malformed: 7,
+        jitter: Some(Jitter {
+            last: Duration::from_micros(1_250),
+            peak: Duration::from_millis(31),
+        }),
         gaps: list([Gap {
             at: seconds(30),
+            duration: Duration::from_millis(66),
             packets: 2,
             cause: Cause::Network,
         }]),
@@ -108,10 +117,7 @@ fn summary() -> Summary {
             from: seconds(10),
             to: seconds(15),
         }]),
-        seams: list([Seam {
-            at: seconds(45),
-            reason: SeamReason::StreamRestart,
-        }]),
+        seams: list(seams()),
         sizes: list(
             [(0, 320, 180), (1, 1280, 720)].map(|(at, width, height)| Size {
                 at: seconds(at),
@@ -121,6 +127,22 @@ fn summary() -> Summary {
         ),
         drift_ppm: Some(-11.5),
     }
+}
+
+fn seams() -> [Seam; 2] {
+    [
+        Seam {
+            at: seconds(20),
+            reason: SeamReason::ClockJump,
+        },
+        Seam {
+            at: seconds(45),
+            reason: SeamReason::Restart(Restart {
+                track: "TR_VCy".into(),
+                cause: RestartCause::Republished,
+            }),
+        },
+    ]
 }
 
 fn moment(nanos: u64) -> Moment {

@@ -18,3 +18,4 @@ mod depacketize;
 mod encoders;
 mod faults;
 mod pipeline;
+mod repair;

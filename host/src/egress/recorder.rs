@@ -4,7 +4,7 @@ use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
 use crate::pipeline::{Output, Pipeline};
 use crate::rtc::{Consumer, Notice};
-use crate::rtp::{RtpPacket, SenderReport};
+use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// The media worker's half of an egress: hands packets to the pipeline, and what comes out of it to
 /// the sink's task over a bounded channel. When that is full, the rest waits in the pipeline, whose
@@ -82,12 +82,16 @@ impl Consumer for Recorder {
         self.pipeline.sender_report(report);
     }
 
+    fn statistics(&mut self, counted: StreamStatistics) {
+        self.pipeline.statistics(counted);
+    }
+
     fn notice(&mut self, notice: Notice, now: Instant) {
         match notice {
             Notice::Muted => self.pipeline.mute(now),
             Notice::Unmuted => self.pipeline.unmute(now),
             Notice::Interrupted => self.pipeline.interrupt(now),
-            Notice::Restarted => self.pipeline.restart(now),
+            Notice::Restarted(restart) => self.pipeline.restart(restart, now),
             Notice::Ended => return self.finish(now),
         }
         self.deliver(now);

@@ -28,6 +28,10 @@ pub trait Muxer: std::fmt::Debug + Send {
     /// The unit cannot be stored; it is left out and the next one can be written.
     fn write(&mut self, unit: &AccessUnit) -> Result<(), MuxError>;
 
+    /// Fills a hole that lasts until `until` at least, before anything comes behind it. Only sound
+    /// is filled; a later unit must not begin before `until`.
+    fn fill(&mut self, until: Pts);
+
     /// Closes the page, fragment or cluster, so that a reader of the growing file gets all that
     /// was written, but for the one unit whose duration or place is not known before the next.
     fn flush(&mut self);

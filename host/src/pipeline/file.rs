@@ -49,6 +49,12 @@ impl File {
         Ok(())
     }
 
+    /// Fills a hole up to `until`, behind which the next unit will be.
+    pub(super) fn fill(&mut self, until: Pts, outputs: &mut Outputs) {
+        self.muxer.fill(until);
+        self.hand_out(outputs);
+    }
+
     /// Makes what was written readable.
     pub(super) fn flush(&mut self, outputs: &mut Outputs) {
         self.flush_at = None;

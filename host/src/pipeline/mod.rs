@@ -6,6 +6,7 @@
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
+mod counted;
 mod file;
 mod gate;
 mod progress;
@@ -17,13 +18,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use progress::Progress;
-pub use summary::{Cause, Gap, Listed, Seam, SeamReason, Size, Span, Summary, Units};
+pub use summary::{Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Span, Summary, Units};
 
 use crate::media::{Codec, TrackKind};
 use crate::mux::{self, Container};
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
-use crate::rtp::{RtpPacket, SenderReport};
+use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
+use counted::Counted;
 use segment::Segment;
 
 /// Turns the packets of one track into the bytes of its files. Pure: time comes with the packets,
@@ -35,7 +37,10 @@ pub struct Pipeline {
     wall: WallClock,
     jitter_buffer: JitterBuffer,
     segment: Option<Segment>,
+    counted: Counted,
     is_muted: bool,
+    /// When to fill some more of the hole that a mute makes in sound.
+    fill_at: Option<Instant>,
     /// Since when the track is gone, perhaps for good.
     interrupted_since: Option<Instant>,
     outputs: Outputs,
@@ -136,7 +141,9 @@ impl Pipeline {
             settings,
             wall,
             segment: None,
+            counted: Counted::default(),
             is_muted: false,
+            fill_at: None,
             interrupted_since: None,
             outputs: Outputs::default(),
             progress: Arc::default(),
@@ -167,12 +174,19 @@ impl Pipeline {
         }
     }
 
+    /// Takes what the media plane has counted of the stream so far; it goes into the summary.
+    pub fn statistics(&mut self, counted: StreamStatistics) {
+        self.counted.set(counted);
+    }
+
     /// The publisher muted the track.
     pub fn mute(&mut self, now: Instant) {
         self.progress.set_muted(true);
-        if !std::mem::replace(&mut self.is_muted, true)
-            && let Some(segment) = &mut self.segment
-        {
+        if std::mem::replace(&mut self.is_muted, true) {
+            return;
+        }
+        self.fill_at = (self.source.kind == TrackKind::Audio).then(|| now + FILL_EVERY);
+        if let Some(segment) = &mut self.segment {
             segment.mute(now);
         }
     }
@@ -181,6 +195,7 @@ impl Pipeline {
     pub fn unmute(&mut self, now: Instant) {
         self.progress.set_muted(false);
         self.is_muted = false;
+        self.fill_at = None;
         if let Some(segment) = &mut self.segment {
             segment.unmute(now);
         }
@@ -192,19 +207,21 @@ impl Pipeline {
     }
 
     /// Another stream goes on where this one ended (media.md T4).
-    pub fn restart(&mut self, now: Instant) {
+    pub fn restart(&mut self, restart: Restart, now: Instant) {
         self.jitter_buffer.close();
         self.release(now);
         self.jitter_buffer = self.settings.jitter_buffer(self.source.kind);
+        self.counted.end_stream();
+        self.source.track = restart.track.to_string();
         if let Some(segment) = &mut self.segment {
-            segment.restart(now, &mut self.outputs);
+            segment.restart(restart, now, &mut self.outputs);
         }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is wanted.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let segment = self.segment.as_ref().and_then(Segment::poll_timeout);
-        [self.jitter_buffer.poll_timeout(), segment]
+        [self.jitter_buffer.poll_timeout(), segment, self.fill_at]
             .into_iter()
             .flatten()
             .min()
@@ -215,6 +232,9 @@ impl Pipeline {
         self.release(now);
         if let Some(segment) = &mut self.segment {
             segment.handle_timeout(now, &mut self.outputs);
+        }
+        if self.fill_at.is_some_and(|at| at <= now) {
+            self.fill(now);
         }
     }
 
@@ -229,6 +249,7 @@ impl Pipeline {
     pub fn finish(&mut self, now: Instant) {
         self.jitter_buffer.close();
         self.release(now);
+        self.fill_at = None;
         self.end_segment(now);
     }
 
@@ -255,6 +276,15 @@ impl Pipeline {
     fn lose(&mut self, count: u64) {
         if let Some(segment) = &mut self.segment {
             segment.lose(count);
+        }
+    }
+
+    /// Fills what a mute has left empty so far: hours of silence at its end would be more than may
+    /// wait for the sink.
+    fn fill(&mut self, now: Instant) {
+        self.fill_at = Some(now + FILL_EVERY);
+        if let (Some(segment), None) = (&mut self.segment, self.interrupted_since) {
+            segment.fill(now, &mut self.outputs);
         }
     }
 
@@ -288,6 +318,7 @@ impl Pipeline {
         if let Some(mut segment) = self.segment.take() {
             segment.unmute(now);
             let end = segment.end(now, self.is_muted);
+            self.counted.settle(&mut segment.summary);
             segment.finish(now, end, &mut self.outputs);
             self.progress.set(&segment);
         }
@@ -323,3 +354,5 @@ fn size(output: &Output) -> usize {
 
 /// How long a page, fragment or cluster stays open when nothing comes any more.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// How much of a mute is filled at once.
+const FILL_EVERY: Duration = Duration::from_secs(60);

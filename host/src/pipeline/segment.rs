@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use super::file::File;
 use super::gate::{Gate, Verdict};
-use super::summary::{Cause, Gap, Seam, SeamReason, Size, Span, Summary};
+use super::summary::{Cause, Seam, SeamReason, Size, Span, Summary};
 use super::{FLUSH_AFTER, Output, Outputs, Settings, Source, Start};
 use crate::bitstream;
 use crate::depacketize::{self, Depacketizer};
@@ -10,7 +10,7 @@ use crate::media::{AccessUnit, Codec, Integrity, Pts, TrackKind};
 use crate::mux;
 use crate::rtp::jitter_buffer::Arrival;
 use crate::rtp::timeline::{Discontinuity, Placement, Timeline, WallClock};
-use crate::rtp::{RtpPacket, injected};
+use crate::rtp::{Restart, RtpPacket, injected};
 
 /// What goes into one file: packets in order → access units → container bytes.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub(super) struct Segment {
     /// Packets missing before the next one, until it is known whose they were.
     hole: u64,
     last_was_injected: bool,
+    /// What the next seam is, if another stream began.
+    restart: Option<Restart>,
     /// Where it was muted on the timeline; when it is unmuted, packets may have come already.
     muted_from: Option<Pts>,
 }
@@ -44,6 +46,7 @@ impl Segment {
             file: None,
             hole: 0,
             last_was_injected: false,
+            restart: None,
             muted_from: None,
         }
     }
@@ -98,8 +101,9 @@ impl Segment {
     }
 
     /// Another stream goes on where this one ended.
-    pub(super) fn restart(&mut self, now: Instant, outputs: &mut Outputs) {
+    pub(super) fn restart(&mut self, restart: Restart, now: Instant, outputs: &mut Outputs) {
         self.end_stream(now, outputs);
+        self.restart = Some(restart);
         self.depacketizer = depacketize::for_codec(self.codec);
         self.timeline.restart();
         self.last_was_injected = false;
@@ -122,6 +126,19 @@ impl Segment {
             && file.flush_at.is_some_and(|at| at <= now)
         {
             file.flush(outputs);
+        }
+    }
+
+    /// Fills the hole that a mute makes, but for its end: the publisher's clock may be behind ours.
+    pub(super) fn fill(&mut self, now: Instant, outputs: &mut Outputs) {
+        let Some(at) = self.pts_in_file(now) else {
+            return;
+        };
+        let margin = self.codec.clock_rate().ticks(FILL_MARGIN);
+        if outputs.bytes < self.settings.max_pending
+            && let Some(file) = &mut self.file
+        {
+            file.fill(Pts(at.0.saturating_sub(margin)), outputs);
         }
     }
 
@@ -189,8 +206,7 @@ impl Segment {
 
     fn note_gap(&mut self, packets: u64, cause: Cause) {
         if let Some(file) = &self.file {
-            let at = file.last();
-            self.summary.gaps.push(Gap { at, packets, cause });
+            self.summary.open_gap(file.last(), packets, cause);
         }
     }
 
@@ -198,7 +214,10 @@ impl Segment {
         let reason = match placement.discontinuity {
             None => return,
             Some(Discontinuity::Jump(_)) => SeamReason::ClockJump,
-            Some(Discontinuity::Restart) => SeamReason::StreamRestart,
+            Some(Discontinuity::Restart) => match self.restart.take() {
+                Some(restart) => SeamReason::Restart(restart),
+                None => return,
+            },
         };
         if let Some(file) = &self.file {
             let at = file.place(placement.pts);
@@ -240,6 +259,8 @@ impl Segment {
         }
         let Some(file) = &mut self.file else { return };
         unit.pts = file.place(unit.pts);
+        let nothing = unit.pts.since(file.end());
+        self.summary.close_gap(file.last(), nothing);
         if file.write(self.codec, &unit).is_err() {
             return self.refuse(is_first, now);
         }
@@ -312,3 +333,6 @@ impl Segment {
 
 /// An Opus encoder in a pause of speech sends something this often (`DTX` of libopus: 20 frames).
 const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// More than a timestamp may differ from arrival (media.md T2).
+const FILL_MARGIN: Duration = Duration::from_secs(10);

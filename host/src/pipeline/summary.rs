@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use crate::media::{Codec, Pts};
 use crate::mux::Container;
+use crate::rtp::Restart;
 use crate::rtp::timeline::Anchor;
 
 /// What one file holds and what is missing from it. The lists are bounded; their counts are not.
@@ -23,6 +24,9 @@ pub struct Summary {
     pub received: u64,
     /// Packets that never came in time.
     pub lost: u64,
+    /// Packets that came only after they were asked for, and are no loss. What a stream recovered
+    /// before a change of codec is told by the file behind it.
+    pub recovered: u64,
     /// Packets that came after they were given up.
     pub late: u64,
     /// Packets that came twice.
@@ -31,6 +35,8 @@ pub struct Summary {
     pub injected: u64,
     /// Packets that break their payload format.
     pub malformed: u64,
+    /// How unevenly packets came; `None` if that is unknown.
+    pub jitter: Option<Jitter>,
     /// Spans with nothing or with damage in them.
     pub gaps: Listed<Gap>,
     /// When the publisher had it muted.
@@ -64,6 +70,16 @@ pub struct Units {
     pub skipped: u64,
 }
 
+/// How unevenly the packets of a stream came: the estimate of
+/// [RFC 3550 §A.8](https://www.rfc-editor.org/rfc/rfc3550#appendix-A.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jitter {
+    /// At the end, over about the last 16 packets.
+    pub last: Duration,
+    /// The largest it was.
+    pub peak: Duration,
+}
+
 /// A list of which the first entries are kept and all are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed<T> {
@@ -76,9 +92,12 @@ pub struct Listed<T> {
 /// A hole in the media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// Where it is.
+    /// Where the last unit before it is.
     pub at: Pts,
-    /// How many packets are missing.
+    /// How long nothing is there: from the end of that unit to the beginning of the next. Zero where
+    /// only a part of a picture is missing.
+    pub duration: Duration,
+    /// How many packets are missing; where the sink was too slow, how many access units.
     pub packets: u64,
     /// Why.
     pub cause: Cause,
@@ -103,7 +122,7 @@ pub struct Span {
 }
 
 /// A place where the media clock or the stream changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seam {
     /// Where it is.
     pub at: Pts,
@@ -112,12 +131,12 @@ pub struct Seam {
 }
 
 /// What happened at a seam.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeamReason {
     /// The media clock jumped.
     ClockJump,
-    /// Another stream goes on: the publisher or we reconnected.
-    StreamRestart,
+    /// Another stream goes on, perhaps of another track.
+    Restart(Restart),
 }
 
 /// A picture size.
@@ -142,15 +161,38 @@ impl Summary {
             units: Units::default(),
             received: 0,
             lost: 0,
+            recovered: 0,
             late: 0,
             duplicates: 0,
             injected: 0,
             malformed: 0,
+            jitter: None,
             gaps: Listed::default(),
             mutes: Listed::default(),
             seams: Listed::default(),
             sizes: Listed::default(),
             drift_ppm: None,
+        }
+    }
+
+    /// Notes a hole behind the unit at `at`. Holes without a unit between them are one.
+    pub(super) fn open_gap(&mut self, at: Pts, packets: u64, cause: Cause) {
+        match self.gaps.last_mut() {
+            Some(last) if last.at == at && last.cause == cause => last.packets += packets,
+            _ => self.gaps.push(Gap {
+                at,
+                duration: Duration::ZERO,
+                packets,
+                cause,
+            }),
+        }
+    }
+
+    /// The unit at `at` is followed by another, with so many ticks of nothing between them.
+    pub(super) fn close_gap(&mut self, at: Pts, ticks: i64) {
+        if let Some(gap) = self.gaps.last_mut().filter(|gap| gap.at == at) {
+            let ticks = u64::try_from(ticks).unwrap_or(0);
+            gap.duration = self.codec.clock_rate().duration(ticks);
         }
     }
 }
@@ -161,6 +203,14 @@ impl<T> Listed<T> {
         if self.first.len() < MAX_LISTED {
             self.first.push(entry);
         }
+    }
+
+    /// The last entry, unless it was too late to be kept.
+    fn last_mut(&mut self) -> Option<&mut T> {
+        if self.count > MAX_LISTED as u64 {
+            return None;
+        }
+        self.first.last_mut()
     }
 }
 

@@ -12,14 +12,14 @@
 
 /// Cuts a byte stream into datagrams. Holds at most one read and one unfinished datagram.
 #[derive(Debug, Default)]
-pub(crate) struct Deframer {
+pub struct Deframer {
     buffer: Vec<u8>,
     taken: usize,
 }
 
 impl Deframer {
     /// Takes what was read from the stream.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.taken);
         self.taken = 0;
         self.buffer.extend_from_slice(bytes);
@@ -27,7 +27,7 @@ impl Deframer {
 
     /// The next whole datagram, of at most 65,535 bytes. Empty ones, which some peers send to keep
     /// the connection alive, are passed over.
-    pub(crate) fn pull(&mut self) -> Option<&mut [u8]> {
+    pub fn pull(&mut self) -> Option<&mut [u8]> {
         let start = loop {
             let header = self.buffer.get(self.taken..self.taken + HEADER)?;
             match header {
@@ -46,7 +46,7 @@ impl Deframer {
 ///
 /// # Errors
 /// [`TooLong`] if it does not fit a 16-bit length; `stream` is left as it was.
-pub(crate) fn frame(datagram: &[u8], stream: &mut Vec<u8>) -> Result<(), TooLong> {
+pub fn frame(datagram: &[u8], stream: &mut Vec<u8>) -> Result<(), TooLong> {
     let length = u16::try_from(datagram.len()).map_err(|_| TooLong)?;
     stream.extend_from_slice(&length.to_be_bytes());
     stream.extend_from_slice(datagram);
@@ -56,7 +56,7 @@ pub(crate) fn frame(datagram: &[u8], stream: &mut Vec<u8>) -> Result<(), TooLong
 /// A datagram does not fit a 16-bit length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the datagram is longer than 65535 bytes")]
-pub(crate) struct TooLong;
+pub struct TooLong;
 
 fn length(header: &[u8]) -> Option<usize> {
     let header = header.try_into().ok()?;

@@ -12,6 +12,7 @@
 //! `peer`, `tracks` and what they are made of are pure; `worker`, `seat`, `sockets`, `socket`,
 //! `connection`, `poller` and `clock` do I/O; `handle` is what the control side sees.
 
+mod attached;
 mod candidate;
 mod clock;
 mod command;
@@ -20,7 +21,7 @@ mod demux;
 mod dialer;
 mod dtls;
 mod engine;
-mod framing;
+pub mod framing;
 mod handle;
 mod load;
 mod output;
@@ -41,7 +42,7 @@ mod worker_tests;
 
 use std::time::Instant;
 
-use crate::rtp::{RtpPacket, SenderReport};
+use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
 
 pub use handle::{
     ConsumerId, OfferError, OpenError, PeerEvent, PeerHandle, PeerStatistics, Settings,
@@ -55,6 +56,11 @@ pub trait Consumer: std::fmt::Debug + Send {
 
     /// A sender report of the stream.
     fn sender_report(&mut self, report: SenderReport);
+
+    /// What the media plane counted of the stream since it is this consumer's. Called now and then;
+    /// the last time before [`Notice::Restarted`] or [`Notice::Ended`] it is final, unless the peer
+    /// crashed.
+    fn statistics(&mut self, counted: StreamStatistics);
 
     /// Something the signalling said, in order with the packets as far as it can be known.
     fn notice(&mut self, notice: Notice, now: Instant);
@@ -80,7 +86,7 @@ pub enum Notice {
     /// The track is gone, perhaps for good: the recording ends here unless packets follow.
     Interrupted,
     /// Packets come from another stream from here on: counters and clock start anew (media.md T4).
-    Restarted,
+    Restarted(Restart),
     /// No packet follows. The consumer is dropped after this.
     Ended,
 }

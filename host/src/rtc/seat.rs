@@ -116,8 +116,48 @@ impl Seat {
         }
     }
 
-    /// Runs a command of the control side.
+    /// Runs a command of the control side. Streams and consumers come and go by commands only, so
+    /// that what is reported around each is complete.
     pub(crate) fn run(&mut self, command: PeerCommand, shared: &mut Shared) {
+        self.report();
+        self.execute(command, shared);
+        self.report();
+    }
+
+    /// Runs what is due and sends what waits; when this is wanted again.
+    pub(crate) fn settle(&mut self, now: Instant, shared: &mut Shared) -> Option<Instant> {
+        while let Some(report) = self.peer.poll_sender_report() {
+            self.tracks.sender_report(report);
+        }
+        let consumers = self
+            .tracks
+            .poll(now, |ssrc| self.peer.request_keyframe(ssrc));
+        if self.peer.poll_timeout(now).is_some_and(|due| due <= now) {
+            self.peer.handle_timeout(now);
+        }
+        self.perform(now, shared);
+        let stall = self.watch_silence(now, shared);
+        let peer = self.peer.poll_timeout(now);
+        [consumers, stall, peer].into_iter().flatten().min()
+    }
+
+    /// Ends the consumers and says good-bye to the server.
+    pub(crate) fn close(&mut self, shared: &mut Shared) {
+        let now = clock::now();
+        self.report();
+        self.tracks.end(now);
+        self.peer.close(now);
+        self.perform(now, shared);
+    }
+
+    /// Ends the consumers of a peer that panicked, without touching it again.
+    pub(crate) fn crash(&mut self, now: Instant) {
+        self.tracks.end(now);
+        let reason = "the peer connection hit a bug in trackmill";
+        self.say(PeerEvent::Failed(reason.to_owned()));
+    }
+
+    fn execute(&mut self, command: PeerCommand, shared: &mut Shared) {
         let now = clock::now();
         match command {
             PeerCommand::AcceptOffer {
@@ -143,36 +183,9 @@ impl Seat {
         }
     }
 
-    /// Runs what is due and sends what waits; when this is wanted again.
-    pub(crate) fn settle(&mut self, now: Instant, shared: &mut Shared) -> Option<Instant> {
-        while let Some(report) = self.peer.poll_sender_report() {
-            self.tracks.sender_report(report);
-        }
-        let consumers = self
-            .tracks
-            .poll(now, |ssrc| self.peer.request_keyframe(ssrc));
-        if self.peer.poll_timeout(now).is_some_and(|due| due <= now) {
-            self.peer.handle_timeout(now);
-        }
-        self.perform(now, shared);
-        let stall = self.watch_silence(now, shared);
-        let peer = self.peer.poll_timeout(now);
-        [consumers, stall, peer].into_iter().flatten().min()
-    }
-
-    /// Ends the consumers and says good-bye to the server.
-    pub(crate) fn close(&mut self, shared: &mut Shared) {
-        let now = clock::now();
-        self.tracks.end(now);
-        self.peer.close(now);
-        self.perform(now, shared);
-    }
-
-    /// Ends the consumers of a peer that panicked, without touching it again.
-    pub(crate) fn crash(&mut self, now: Instant) {
-        self.tracks.end(now);
-        let reason = "the peer connection hit a bug in trackmill";
-        self.say(PeerEvent::Failed(reason.to_owned()));
+    /// Tells the consumers what came of their streams.
+    fn report(&mut self) {
+        self.tracks.report(|ssrc| self.peer.statistics(ssrc));
     }
 
     /// What is left on a UDP socket waits for the next turn.

@@ -1,14 +1,12 @@
 //! Who receives which stream of a peer: consumers are attached to tracks, tracks are sent as
 //! streams, and streams come and go.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use tracing::error;
-
+use super::attached::{Attached, Source};
 use super::{Consumer, ConsumerId, Notice};
 use crate::media::{Ssrc, TrackSid};
-use crate::rtp::{RtpPacket, SenderReport, StreamDescription};
+use crate::rtp::{RtpPacket, SenderReport, StreamDescription, StreamStatistics};
 
 /// The consumers of one peer, and the streams its last offer described.
 #[derive(Debug, Default)]
@@ -36,38 +34,29 @@ impl Tracks {
         consumer: Box<dyn Consumer>,
         now: Instant,
     ) {
-        self.attached.push(Attached {
-            id,
-            track,
-            source: Source::None,
-            consumer: Some(consumer),
-            attention: Attention::Now,
-        });
+        self.attached.push(Attached::new(id, track, consumer));
         self.bind(now);
     }
 
     /// Gives a consumer the packets of another track instead.
     pub(crate) fn retarget(&mut self, id: ConsumerId, track: TrackSid, now: Instant) {
         if let Some(attached) = self.attached.iter_mut().find(|attached| attached.id == id) {
-            attached.track = track;
-            attached.source = attached.source.stale();
+            attached.retarget(track);
         }
         self.bind(now);
     }
 
     /// Ends a consumer and drops it.
     pub(crate) fn detach(&mut self, id: ConsumerId, now: Instant) {
-        for mut attached in self.attached.extract_if(.., |attached| attached.id == id) {
-            attached.call(|consumer| consumer.notice(Notice::Ended, now));
-            attached.discard();
+        for attached in self.attached.extract_if(.., |attached| attached.id == id) {
+            attached.end(now);
         }
     }
 
     /// Ends and drops all consumers.
     pub(crate) fn end(&mut self, now: Instant) {
-        for mut attached in self.attached.drain(..) {
-            attached.call(|consumer| consumer.notice(Notice::Ended, now));
-            attached.discard();
+        for attached in self.attached.drain(..) {
+            attached.end(now);
         }
     }
 
@@ -104,7 +93,7 @@ impl Tracks {
     pub(crate) fn restart(&mut self) {
         self.streams.clear();
         for attached in &mut self.attached {
-            attached.source = attached.source.stale();
+            attached.reconnect();
         }
         self.attached.sort_by_key(|attached| attached.source);
     }
@@ -126,6 +115,18 @@ impl Tracks {
     pub(crate) fn sender_report(&mut self, report: SenderReport) {
         for attached in self.consumers_of(report.ssrc) {
             attached.call(|consumer| consumer.sender_report(report));
+        }
+    }
+
+    /// Tells the consumers what their streams have counted. To be called when they may have come to
+    /// a stream, and before they may lose it.
+    pub(crate) fn report(&mut self, counted: impl Fn(Ssrc) -> Option<StreamStatistics>) {
+        for attached in &mut self.attached {
+            if let Source::Stream(ssrc) = attached.source
+                && let Some(counted) = counted(ssrc)
+            {
+                attached.report(counted);
+            }
         }
     }
 
@@ -199,106 +200,9 @@ impl Tracks {
     /// Removes the consumers that panicked.
     fn bury(&mut self) {
         let before = self.attached.len();
-        self.attached.retain(|attached| attached.consumer.is_some());
+        self.attached.retain(Attached::is_alive);
         let dead = before - self.attached.len();
         self.panicked += u64::try_from(dead).unwrap_or(u64::MAX);
-    }
-}
-
-#[derive(Debug)]
-struct Attached {
-    id: ConsumerId,
-    track: TrackSid,
-    source: Source,
-    /// `None` once it has panicked.
-    consumer: Option<Box<dyn Consumer>>,
-    attention: Attention,
-}
-
-/// When a consumer is to be looked at. It is kept here because consumers are large: to ask each of
-/// 50 in every turn would fetch them all into the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Attention {
-    /// It was called since.
-    Now,
-    /// Then; `None` is never.
-    At(Option<Instant>),
-}
-
-/// Where the packets of a consumer come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Source {
-    /// Its track was not described yet.
-    None,
-    /// A stream that is no more.
-    Stale,
-    /// A stream of the last offer.
-    Stream(Ssrc),
-}
-
-impl Source {
-    const fn stale(self) -> Self {
-        match self {
-            Self::None => Self::None,
-            Self::Stale | Self::Stream(_) => Self::Stale,
-        }
-    }
-}
-
-impl Attached {
-    fn follow(&mut self, ssrc: Ssrc, now: Instant) {
-        let source = Source::Stream(ssrc);
-        let is_restart = self.source != Source::None && self.source != source;
-        self.source = source;
-        if is_restart {
-            self.call(|consumer| consumer.notice(Notice::Restarted, now));
-        }
-    }
-
-    /// Runs what is due; whether a keyframe is wanted.
-    fn poll(&mut self, now: Instant) -> bool {
-        if matches!(self.attention, Attention::At(due) if due.is_none_or(|due| due > now)) {
-            return false;
-        }
-        let polled = self.call(|consumer| {
-            if consumer.poll_timeout().is_some_and(|due| due <= now) {
-                consumer.handle_timeout(now);
-            }
-            (consumer.take_keyframe_request(), consumer.poll_timeout())
-        });
-        let (wants_keyframe, due) = polled.unwrap_or_default();
-        self.attention = Attention::At(due);
-        wants_keyframe
-    }
-
-    /// When it wants to be polled.
-    const fn due(&self) -> Option<Instant> {
-        match self.attention {
-            Attention::Now => None,
-            Attention::At(due) => due,
-        }
-    }
-
-    /// Calls the consumer. One that panics is dropped, and harms nobody else: the other tracks of
-    /// this thread belong to other recordings. Nothing of it is used afterwards, so that its broken
-    /// invariants stay unseen.
-    fn call<T>(&mut self, f: impl FnOnce(&mut dyn Consumer) -> T) -> Option<T> {
-        self.attention = Attention::Now;
-        let consumer = self.consumer.as_deref_mut()?;
-        let result = catch_unwind(AssertUnwindSafe(|| f(consumer)));
-        if result.is_err() {
-            error!(track = %self.track, consumer = self.id.0, "A consumer panicked; its recording is lost.");
-            self.discard();
-        }
-        result.ok()
-    }
-
-    /// Drops the consumer, whose destructor may panic too.
-    fn discard(&mut self) {
-        let consumer = self.consumer.take();
-        if catch_unwind(AssertUnwindSafe(|| drop(consumer))).is_err() {
-            error!(track = %self.track, consumer = self.id.0, "A consumer panicked while it was dropped.");
-        }
     }
 }
 
@@ -310,6 +214,7 @@ mod tests {
 
     use super::*;
     use crate::media::{Codec, MediaTime, SeqNo};
+    use crate::rtp::Restart;
 
     /// Writes down what it hears, under its name.
     #[derive(Debug)]
@@ -336,8 +241,17 @@ mod tests {
 
         fn sender_report(&mut self, _: SenderReport) {}
 
+        fn statistics(&mut self, counted: StreamStatistics) {
+            self.say(&format!("{} recovered", counted.recovered));
+        }
+
         fn notice(&mut self, notice: Notice, _: Instant) {
-            self.say(&format!("{notice:?}"));
+            match notice {
+                Notice::Restarted(Restart { track, cause }) => {
+                    self.say(&format!("{cause:?} as {track}"));
+                }
+                other => self.say(&format!("{other:?}")),
+            }
         }
 
         fn poll_timeout(&self) -> Option<Instant> {
@@ -405,6 +319,16 @@ mod tests {
             })
         }
 
+        /// The media plane counted so many recovered packets of one stream.
+        fn report(&mut self, ssrc: u32, recovered: u64) {
+            self.tracks.report(|other| {
+                (other == Ssrc(ssrc)).then(|| StreamStatistics {
+                    recovered,
+                    ..StreamStatistics::default()
+                })
+            });
+        }
+
         fn heard(&self) -> Vec<String> {
             std::mem::take(&mut self.log.lock().unwrap())
         }
@@ -444,7 +368,7 @@ mod tests {
         room.describe(&[("TR_a", 1)]);
         room.describe(&[("TR_a", 3)]);
 
-        assert_eq!(room.heard(), ["a: Restarted"]);
+        assert_eq!(room.heard(), ["a: NewStream as TR_a"]);
     }
 
     #[test]
@@ -458,7 +382,7 @@ mod tests {
         assert_eq!(room.packet(1, 7), None);
         room.describe(&[("TR_a", 1), ("TR_b", 2)]);
 
-        assert_eq!(room.heard(), ["a: Restarted"]);
+        assert_eq!(room.heard(), ["a: Reconnected as TR_a"]);
     }
 
     #[test]
@@ -473,7 +397,73 @@ mod tests {
         room.describe(&[("TR_b", 2)]);
         room.packet(2, 9);
 
-        assert_eq!(room.heard(), ["a: 7 of 1", "a: Restarted", "a: 9 of 2"]);
+        let republished = "a: Republished as TR_b";
+        assert_eq!(room.heard(), ["a: 7 of 1", republished, "a: 9 of 2"]);
+    }
+
+    #[test]
+    fn a_track_that_is_published_again_while_we_reconnect_is_told_as_such() {
+        let mut room = Room::new();
+        let id = room.attach("a", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+
+        room.tracks.retarget(id, "TR_b".into(), room.now);
+        room.tracks.restart();
+        room.describe(&[("TR_b", 1)]);
+        room.tracks.restart();
+        room.describe(&[("TR_b", 1)]);
+
+        let told = ["a: Republished as TR_b", "a: Reconnected as TR_b"];
+        assert_eq!(room.heard(), told);
+    }
+
+    #[test]
+    fn a_consumer_hears_what_its_stream_counted_since_it_came_to_it() {
+        let mut room = Room::new();
+        room.attach("early", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+        room.report(1, 0);
+        room.report(1, 5);
+        room.attach("late", "TR_a");
+        room.attach("other", "TR_b");
+        room.heard();
+
+        room.report(1, 7);
+        room.report(1, 8);
+
+        assert_eq!(
+            room.heard(),
+            [
+                "early: 7 recovered",
+                "late: 0 recovered",
+                "early: 8 recovered",
+                "late: 1 recovered",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_another_stream_counts_begins_anew() {
+        let mut room = Room::new();
+        room.attach("a", "TR_a");
+        room.describe(&[("TR_a", 1)]);
+        room.report(1, 5);
+
+        room.tracks.restart();
+        room.report(1, 6);
+        room.describe(&[("TR_a", 1)]);
+        room.report(1, 2);
+        room.report(1, 3);
+
+        assert_eq!(
+            room.heard(),
+            [
+                "a: 0 recovered",
+                "a: Reconnected as TR_a",
+                "a: 0 recovered",
+                "a: 1 recovered",
+            ]
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::sfu::Sfu;
 use super::{
     Consumer, Notice, OfferError, PeerEvent, PeerHandle, Settings, Transport, Workers, clock,
 };
-use crate::rtp::{RtpPacket, SenderReport};
+use crate::rtp::{Restart, RestartCause, RtpPacket, SenderReport, StreamStatistics};
 
 /// A server on its own thread, with one audio track. It sends a packet every 5 ms once connected.
 struct Server {
@@ -149,6 +149,8 @@ struct Recorder(mpsc::UnboundedSender<Heard>);
 enum Heard {
     Packet(u64),
     Notice(Notice),
+    /// What the media plane counted.
+    Received(u64),
     Timeout,
 }
 
@@ -159,6 +161,10 @@ impl Consumer for Recorder {
     }
 
     fn sender_report(&mut self, _: SenderReport) {}
+
+    fn statistics(&mut self, counted: StreamStatistics) {
+        self.0.send(Heard::Received(counted.received)).ok();
+    }
 
     fn notice(&mut self, notice: Notice, _: Instant) {
         self.0.send(Heard::Notice(notice)).ok();
@@ -208,6 +214,7 @@ async fn packets(
         match next(heard.recv()).await {
             Heard::Packet(number) => packets.push(number),
             Heard::Notice(notice) => notices.push(notice),
+            Heard::Received(_) => {}
             Heard::Timeout => panic!("none was asked for"),
         }
     }
@@ -263,7 +270,20 @@ async fn a_full_reconnect_keeps_its_consumers() {
     let second = Server::start(Transport::Udp);
     second.negotiate(&peer).await;
 
-    while next(heard.recv()).await != Heard::Notice(Notice::Restarted) {}
+    let restart = Restart {
+        track: "TR_a".into(),
+        cause: RestartCause::Reconnected,
+    };
+    let told = Heard::Notice(Notice::Restarted(restart));
+    let (mut packets_before, mut counted) = (5, 0);
+    loop {
+        match next(heard.recv()).await {
+            Heard::Packet(_) => packets_before += 1,
+            Heard::Received(count) => counted = count,
+            other => break assert_eq!(other, told),
+        }
+    }
+    assert_eq!(counted, packets_before);
     let (numbers, _) = packets(&mut heard, 5).await;
     assert_eq!(numbers[0], 0);
 }

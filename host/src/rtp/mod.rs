@@ -8,6 +8,7 @@
 mod packet;
 mod stream_description;
 mod sender_report;
+mod restart;
 mod receiver;
 mod header;
 mod streams;
@@ -25,6 +26,7 @@ pub mod timeline;
 pub use jitter_buffer::JitterBuffer;
 pub use packet::RtpPacket;
 pub use receiver::Receiver;
+pub use restart::{Restart, RestartCause};
 pub use sender_report::SenderReport;
 pub use statistics::{Dropped, StreamStatistics};
 pub use stream_description::StreamDescription;

@@ -91,6 +91,8 @@ impl Reception {
 pub(super) struct Jitter {
     /// Sixteen times the estimate.
     scaled: u64,
+    /// The largest that `scaled` was.
+    peak: u64,
     last: Option<(Instant, MediaTime)>,
 }
 
@@ -103,6 +105,11 @@ impl Jitter {
     /// The estimate as time.
     pub(super) fn duration(self, rate: ClockRate) -> Duration {
         rate.duration(self.ticks().into())
+    }
+
+    /// The largest that the estimate was.
+    pub(super) fn peak(self, rate: ClockRate) -> Duration {
+        rate.duration(self.peak / 16)
     }
 
     fn observe(&mut self, now: Instant, time: MediaTime, rate: ClockRate) {
@@ -119,6 +126,7 @@ impl Jitter {
         if deviation < 5 * u64::from(rate.get()) {
             let decay = (self.scaled + 8) / 16;
             self.scaled = self.scaled + deviation - decay;
+            self.peak = self.peak.max(self.scaled);
         }
     }
 }

@@ -19,8 +19,24 @@ pub struct StreamStatistics {
     pub duplicates: u64,
     /// [RFC 3550 §A.8](https://www.rfc-editor.org/rfc/rfc3550#appendix-A.8).
     pub jitter: Duration,
+    /// The largest that `jitter` was.
+    pub jitter_peak: Duration,
     /// From a NACK to its answer, smoothed over all streams of the connection.
     pub round_trip: Option<Duration>,
+}
+
+impl StreamStatistics {
+    /// What came after `earlier`, a reading of the same stream. What is no count stays as it is.
+    #[must_use]
+    pub const fn since(self, earlier: &Self) -> Self {
+        Self {
+            received: self.received.saturating_sub(earlier.received),
+            recovered: self.recovered.saturating_sub(earlier.recovered),
+            given_up: self.given_up.saturating_sub(earlier.given_up),
+            duplicates: self.duplicates.saturating_sub(earlier.duplicates),
+            ..self
+        }
+    }
 }
 
 /// Datagrams that were thrown away, RTP and RTCP together, by reason.

@@ -215,13 +215,15 @@ impl Stream {
     }
 
     pub(super) fn statistics(&self, round_trip: RoundTrip) -> StreamStatistics {
+        let jitter = self.reception.jitter();
         StreamStatistics {
             received: self.reception.received(),
             recovered: self.missing.recovered(),
             given_up: self.missing.given_up(),
             missing: self.missing.len(),
             duplicates: self.duplicates,
-            jitter: self.reception.jitter().duration(self.clock_rate()),
+            jitter: jitter.duration(self.clock_rate()),
+            jitter_peak: jitter.peak(self.clock_rate()),
             round_trip: round_trip.get(),
         }
     }

@@ -16,6 +16,8 @@ pub struct Timeline {
     wall: WallClock,
     /// The packet placed last, and where.
     last: Option<Placed>,
+    /// Packets came later than their timestamps say, and may be the backlog of a stall.
+    backlog: Option<Backlog>,
     /// The stream changed since.
     restarted: bool,
     /// Where the first sender report stands: later ones differ by drift, those behind a break of
@@ -94,6 +96,7 @@ impl Timeline {
             back: rate.ticks(back).cast_signed(),
             wall,
             last: None,
+            backlog: None,
             restarted: false,
             reference: None,
             reports: None,
@@ -105,20 +108,26 @@ impl Timeline {
         let Some(last) = self.last else {
             return self.put(timestamp, arrival, Pts(0), None);
         };
-        let by_arrival = last.pts.plus(self.elapsed(last.arrival, arrival));
+        let by_arrival = self.by_arrival(last, arrival);
         if std::mem::take(&mut self.restarted) {
+            self.backlog = None;
             let seam = Some(Discontinuity::Restart);
             return self.put(timestamp, arrival, by_arrival, seam);
         }
         let moved = timestamp.since(last.timestamp);
-        let excess = moved.saturating_sub(by_arrival.since(last.pts));
+        let pts = Pts(last.pts.0.saturating_add_signed(moved));
+        let excess = pts.since(by_arrival);
         let limit = self.rate.ticks(MAX_JUMP).cast_signed();
-        if moved < -self.back || excess.abs() > limit {
+        let is_late = excess < -limit && self.is_backlog(last, excess.unsigned_abs(), arrival);
+        if moved < -self.back || (excess.abs() > limit && !is_late) {
             self.reports = None;
+            self.backlog = None;
             let jump = Some(Discontinuity::Jump(excess));
             return self.put(timestamp, arrival, by_arrival, jump);
         }
-        let pts = Pts(last.pts.0.saturating_add_signed(moved));
+        if !is_late {
+            self.backlog = None;
+        }
         self.put(timestamp, arrival, pts, None)
     }
 
@@ -141,8 +150,7 @@ impl Timeline {
 
     /// The presentation time of something that happens at `now`; `None` before the first packet.
     pub fn pts_at(&self, now: Instant) -> Option<Pts> {
-        let last = self.last?;
-        Some(last.pts.plus(self.elapsed(last.arrival, now)))
+        Some(self.by_arrival(self.last?, now))
     }
 
     /// The wall-clock time of `pts` (T1); `None` before the first packet.
@@ -150,7 +158,10 @@ impl Timeline {
         let last = self.last?;
         let (at, reference, origin) = match self.reference {
             Some((at, ntp)) => (at, ntp, AnchorOrigin::SenderReport),
-            None => (last.pts, self.wall.at(last.arrival), AnchorOrigin::Arrival),
+            None => {
+                let last = self.backlog.map_or(last, |backlog| backlog.before);
+                (last.pts, self.wall.at(last.arrival), AnchorOrigin::Arrival)
+            }
         };
         let apart = self.rate.duration(pts.since(at).unsigned_abs());
         let ntp = if pts < at {
@@ -189,6 +200,30 @@ impl Timeline {
         Placement { pts, discontinuity }
     }
 
+    /// Where something that arrives at `now` would be if nothing had delayed it.
+    fn by_arrival(&self, last: Placed, now: Instant) -> Pts {
+        let in_time = self.backlog.map_or(last, |backlog| backlog.before);
+        in_time.pts.plus(self.elapsed(in_time.arrival, now))
+    }
+
+    /// Whether a packet that is late by so many ticks may be one of those that waited in a stalled
+    /// line, over ICE-TCP above all: they come faster than they were sent, until none is left. A
+    /// media clock that stood still stays behind.
+    fn is_backlog(&mut self, last: Placed, late: u64, arrival: Instant) -> bool {
+        let backlog = self.backlog.get_or_insert(Backlog {
+            before: last,
+            since: arrival,
+            late,
+        });
+        if arrival.saturating_duration_since(backlog.since) < BACKLOG_PATIENCE {
+            return true;
+        }
+        let catches_up = late + self.rate.ticks(BACKLOG_PROGRESS) <= backlog.late;
+        backlog.since = arrival;
+        backlog.late = late;
+        catches_up
+    }
+
     fn elapsed(&self, from: Instant, to: Instant) -> u64 {
         self.rate.ticks(to.saturating_duration_since(from))
     }
@@ -201,8 +236,23 @@ struct Placed {
     pts: Pts,
 }
 
+/// Packets that are late.
+#[derive(Clone, Copy, Debug)]
+struct Backlog {
+    /// The last one that was not.
+    before: Placed,
+    /// When it was last looked at …
+    since: Instant,
+    /// … and by how many ticks they were late then.
+    late: u64,
+}
+
 /// A timestamp that moves by this much more or less than time is a jump (T2).
 const MAX_JUMP: Duration = Duration::from_secs(5);
+/// How often a backlog must have become shorter …
+const BACKLOG_PATIENCE: Duration = Duration::from_secs(2);
+/// … and by how much.
+const BACKLOG_PROGRESS: Duration = Duration::from_millis(500);
 /// Audio never goes back; a rounding of the SFU's may.
 const AUDIO_BACK: Duration = Duration::from_millis(20);
 /// Pictures go back where there are B-frames.
@@ -239,14 +289,45 @@ mod tests {
     }
 
     #[test]
-    fn t2_a_media_clock_that_stood_still_through_a_pause_is_a_jump() {
+    fn t2_a_media_clock_that_stood_still_through_a_pause_is_a_jump_after_two_seconds() {
         let mut line = Line::audio();
         line.place(0, 0);
 
-        let (at, jump) = line.place(20, 60_000);
+        let placed: Vec<_> = (0..150)
+            .map(|n| line.place(20 * n + 20, 60_000 + 20 * n))
+            .collect();
 
-        assert_eq!(at, 60_000);
-        assert!(jump.is_some());
+        let jumps = placed.iter().filter(|(_, jump)| jump.is_some());
+        assert_eq!(jumps.count(), 1);
+        assert_eq!(placed[99], (2_000, None));
+        assert_eq!(placed[100].0, 62_000);
+        assert_eq!(placed[149], (62_980, None));
+    }
+
+    #[test]
+    fn t2_packets_that_waited_in_a_stalled_line_are_no_jump() {
+        // (stall, how many of them come in 20 ms)
+        for (stall, burst) in [(6_000, 300), (20_000, 1_000), (20_000, 2), (600_000, 3)] {
+            let mut line = Line::audio();
+            line.place(0, 0);
+
+            let mut arrival = stall;
+            for n in 1..100_000 {
+                arrival = (arrival + u64::from(n % burst == 0) * 20).max(20 * n);
+                assert_eq!(line.place(20 * n, arrival), (20 * n, None), "{stall} {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn t2_a_stalled_line_that_lost_the_middle_is_no_jump() {
+        let mut line = Line::audio();
+        line.place(0, 0);
+
+        assert_eq!(line.place(20, 30_000), (20, None));
+        assert_eq!(line.place(15_000, 30_001), (15_000, None));
+        assert_eq!(line.place(30_000, 30_002), (30_000, None));
+        assert_eq!(line.place(90_000, 30_022).0, 30_020);
     }
 
     #[test]

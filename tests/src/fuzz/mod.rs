@@ -1,5 +1,6 @@
 //! Entries for fuzzers and property tests: bytes in, a panic where a promise is broken.
 
+mod framing;
 mod mutate;
 mod path;
 mod payload;
@@ -19,6 +20,7 @@ use trackmill::srtp::{DtlsRole, Keys, Profile};
 
 use crate::file::Growing;
 
+pub use framing::tcp_framing;
 pub use mutate::Mutator;
 pub use path::path_template;
 pub use payload::{CODECS, LOST, MARKER, NEW_TIME, bitstream, depacketize};

@@ -15,8 +15,9 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     target("receive", super::receive),
+    target("tcp_framing", super::tcp_framing),
     target("depacketize", super::depacketize),
     target("bitstream", super::bitstream),
     target("decode_opus", super::decode_opus),

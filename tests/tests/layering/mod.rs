@@ -44,6 +44,7 @@ const DRIVERS: &[&str] = &[
     "command/",
     "dial/tls.rs",
     "dial/upgrade.rs",
+    "egress/disk.rs",
     "egress/files.rs",
     "egress/recorder.rs",
     "egress/recovery.rs",

@@ -51,6 +51,7 @@ fn t3_an_outage_is_as_long_in_the_file() {
     assert_eq!((summary.lost, summary.late), (150, 0));
     assert_eq!(summary.gaps.count, 1);
     assert_eq!(summary.gaps.first[0].at, Pts(199 * 960));
+    assert_eq!(summary.gaps.first[0].duration, Duration::from_secs(3));
     assert_in_time(&file, &sent, 350, "outage");
     let (heard, _) = heard(&file.bytes);
     let silent: Vec<_> = heard.iter().filter(|heard| heard.is_filler()).collect();

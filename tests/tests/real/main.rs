@@ -1,6 +1,7 @@
 //! What is proved against real programs: livekit-server, libwebrtc, ffmpeg, and `trackmill` as a
 //! process. One module a subject.
 
+mod browser;
 mod crash;
 mod destination;
 mod libwebrtc;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::moment::nanoseconds;
 use crate::media::ClockRate;
 use crate::pipeline::{self, Listed, Summary};
+use crate::rtp::{Restart, RestartCause};
 
 /// Packets by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,9 @@ pub struct Packets {
     pub received: u64,
     /// Never came in time.
     pub lost: u64,
+    /// Came only after they were asked for, and are no loss.
+    #[serde(default)]
+    pub recovered: u64,
     /// Came after they were given up.
     pub late: u64,
     /// Came more than once.
@@ -28,11 +32,31 @@ impl From<&Summary> for Packets {
         Self {
             received: summary.received,
             lost: summary.lost,
+            recovered: summary.recovered,
             late: summary.late,
             duplicate: summary.duplicates,
             injected: summary.injected,
             malformed: summary.malformed,
         }
+    }
+}
+
+/// How unevenly the packets came: the estimate of
+/// [RFC 3550 §A.8](https://www.rfc-editor.org/rfc/rfc3550#appendix-A.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jitter {
+    /// At the end, over about the last 16 packets.
+    #[serde(rename = "last_ns", with = "nanoseconds")]
+    pub last: Duration,
+    /// The largest it was.
+    #[serde(rename = "peak_ns", with = "nanoseconds")]
+    pub peak: Duration,
+}
+
+impl From<pipeline::Jitter> for Jitter {
+    fn from(jitter: pipeline::Jitter) -> Self {
+        let pipeline::Jitter { last, peak } = jitter;
+        Self { last, peak }
     }
 }
 
@@ -156,10 +180,14 @@ impl Span {
 /// A place where media is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// Where it is.
+    /// Where the last unit before it is.
     #[serde(rename = "at_ns", with = "nanoseconds")]
     pub at: Duration,
-    /// How many packets are missing.
+    /// How long nothing is there: from the end of that unit to the beginning of the next. Zero where
+    /// only a part of a picture is missing.
+    #[serde(rename = "duration_ns", with = "nanoseconds", default)]
+    pub duration: Duration,
+    /// How many packets are missing; where the sink was too slow, how many access units.
     pub packets: u64,
     /// Why.
     pub cause: GapCause,
@@ -179,6 +207,7 @@ impl Gap {
     pub(super) fn new(gap: &pipeline::Gap, rate: ClockRate) -> Self {
         Self {
             at: gap.at.duration(rate),
+            duration: gap.duration,
             packets: gap.packets,
             cause: match gap.cause {
                 pipeline::Cause::Network => GapCause::Network,
@@ -189,13 +218,16 @@ impl Gap {
 }
 
 /// A place where the media clock or the stream changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seam {
     /// Where it is.
     #[serde(rename = "at_ns", with = "nanoseconds")]
     pub at: Duration,
     /// What happened.
     pub reason: SeamReason,
+    /// The SID of the track from here on, unless the media clock jumped within one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track_id: Option<String>,
 }
 
 /// What happened at a seam.
@@ -204,18 +236,36 @@ pub struct Seam {
 pub enum SeamReason {
     /// The media clock jumped.
     ClockJump,
-    /// Another stream goes on: the publisher or we reconnected.
+    /// The server sends the same track as another stream.
     StreamRestart,
+    /// The publisher published the track again, or reconnected.
+    Republished,
+    /// The recorder connected anew.
+    Reconnected,
 }
 
 impl Seam {
     pub(super) fn new(seam: &pipeline::Seam, rate: ClockRate) -> Self {
+        let (reason, track_id) = match &seam.reason {
+            pipeline::SeamReason::ClockJump => (SeamReason::ClockJump, None),
+            pipeline::SeamReason::Restart(Restart { track, cause }) => {
+                ((*cause).into(), Some(track.to_string()))
+            }
+        };
         Self {
             at: seam.at.duration(rate),
-            reason: match seam.reason {
-                pipeline::SeamReason::ClockJump => SeamReason::ClockJump,
-                pipeline::SeamReason::StreamRestart => SeamReason::StreamRestart,
-            },
+            reason,
+            track_id,
+        }
+    }
+}
+
+impl From<RestartCause> for SeamReason {
+    fn from(cause: RestartCause) -> Self {
+        match cause {
+            RestartCause::NewStream => Self::StreamRestart,
+            RestartCause::Republished => Self::Republished,
+            RestartCause::Reconnected => Self::Reconnected,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use content::{Gap, GapCause, List, Packets, Seam, SeamReason, Size, Span, Units};
+pub use content::{Gap, GapCause, Jitter, List, Packets, Seam, SeamReason, Size, Span, Units};
 pub use moment::{Anchor, AnchorOrigin, Moment};
 
 use super::{EgressId, Ending, Track};
@@ -49,6 +49,9 @@ pub struct Manifest {
     pub anchor: Option<Anchor>,
     /// Packets by what became of them.
     pub packets: Packets,
+    /// How unevenly the packets came; `None` if that is unknown.
+    #[serde(default)]
+    pub jitter: Option<Jitter>,
     /// Access units by what became of them.
     pub units: Units,
     /// How much faster the publisher's media clock runs than its wall clock, in parts per million
@@ -88,6 +91,7 @@ impl Manifest {
             duration: Duration::ZERO,
             anchor: None,
             packets: Packets::default(),
+            jitter: None,
             units: Units::default(),
             drift_ppm: None,
             sizes: List::default(),
@@ -106,6 +110,7 @@ impl Manifest {
             duration: summary.duration,
             anchor: summary.started_at.map(Anchor::from),
             packets: Packets::from(summary),
+            jitter: summary.jitter.map(Jitter::from),
             units: summary.units.into(),
             drift_ppm: summary.drift_ppm,
             sizes: List::new(&summary.sizes, |size| Size::new(size, rate)),

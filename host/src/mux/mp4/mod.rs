@@ -110,6 +110,9 @@ impl Muxer for Mp4Muxer {
         Ok(())
     }
 
+    /// The picture before the hole lasts longer.
+    fn fill(&mut self, _: Pts) {}
+
     fn flush(&mut self) {
         if let State::Writing(track) = &mut self.state {
             self.outputs.extend(track.close_fragment());

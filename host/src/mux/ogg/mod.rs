@@ -45,8 +45,12 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Then {
+    /// More of the hole.
+    Silence,
     Packet(Bytes, Toc),
-    End { granule: u64 },
+    End {
+        granule: u64,
+    },
 }
 
 impl Ogg {
@@ -105,6 +109,7 @@ impl Ogg {
             self.push(&packet, ticks);
         } else if let Some(Waiting { then, .. }) = self.waiting.take() {
             match then {
+                Then::Silence => {}
                 Then::Packet(packet, toc) => self.write_packet(&packet, toc),
                 Then::End { granule } => {
                     let page = self.pages.finish(granule);
@@ -141,6 +146,17 @@ impl Muxer for Ogg {
         let hole = unit.pts.0.saturating_sub(self.pages.end());
         self.place(hole, &unit.data, toc);
         Ok(())
+    }
+
+    fn fill(&mut self, until: Pts) {
+        self.settle();
+        let hole = until.0.saturating_sub(self.pages.end());
+        if hole > gap::MAX_CONCEALED && !self.is_finished {
+            self.waiting = Some(Waiting {
+                silence: hole - hole % gap::GRID,
+                then: Then::Silence,
+            });
+        }
     }
 
     fn flush(&mut self) {

@@ -48,6 +48,8 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Then {
+    /// More of the hole.
+    Silence,
     Unit(Bytes),
     End,
 }
@@ -115,6 +117,7 @@ impl Wav {
             self.write_seconds(sound);
         } else if let Some(Waiting { then, .. }) = self.waiting.take() {
             match then {
+                Then::Silence => {}
                 Then::Unit(data) => self.write_unit(sound, &data),
                 Then::End => self.write_end(),
             }
@@ -187,6 +190,16 @@ impl Muxer for Wav {
             });
         }
         Ok(())
+    }
+
+    fn fill(&mut self, until: Pts) {
+        self.settle();
+        if let (Some(sound), false) = (self.sound, self.is_finished) {
+            self.waiting = Some(Waiting {
+                silence: self.hole(sound, until),
+                then: Then::Silence,
+            });
+        }
     }
 
     fn flush(&mut self) {

@@ -116,6 +116,9 @@ impl Muxer for WebM {
         Ok(())
     }
 
+    /// The picture before the hole lasts longer.
+    fn fill(&mut self, _: Pts) {}
+
     fn flush(&mut self) {
         let closed = self.cluster.close_all_but_last();
         self.append(closed);

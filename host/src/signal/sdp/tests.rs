@@ -245,6 +245,17 @@ fn text() -> impl Strategy<Value = String> {
     prop::collection::vec(line, 0..60).prop_map(|lines| lines.concat())
 }
 
+/// V6: livekit-server 1.13.5 knows no orientation extension, neither towards us nor towards
+/// publishers, who therefore turn their pictures before they encode them. A server that offers it
+/// would have pictures that must be turned by the player.
+#[test]
+fn v6_no_server_offers_the_orientation_of_pictures() {
+    for (name, _) in FIXTURES {
+        let offer = fixture(name);
+        assert!(!offer.contains("urn:3gpp:video-orientation"), "{name}");
+    }
+}
+
 fn fixture(name: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/sdp");
     fs::read_to_string(format!("{folder}/{name}.offer.sdp")).expect("a fixture")

@@ -45,6 +45,11 @@ impl Component {
         self
     }
 
+    /// Whether it is the name that stands for an empty one.
+    pub(super) fn is_default(&self) -> bool {
+        self.0.contains(&Piece::Retry)
+    }
+
     /// Its text, if it has no token.
     pub(super) fn literal(&self) -> Option<&str> {
         match self.0.as_slice() {

@@ -113,13 +113,25 @@ impl std::str::FromStr for Template {
     }
 }
 
+/// A text that [`Template::parse`] reads as the same template.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.origin())?;
         for directory in &self.directories {
             write!(f, "{directory}/")?;
         }
-        write!(f, "{}", self.stem)
+        if self.stem.is_default() {
+            return Ok(());
+        }
+        let stem = self.stem.to_string();
+        f.write_str(&stem)?;
+        // What looks like an extension or a directory would not be read as a name.
+        let is_misread = stem == "." || stem == ".." || without_known_extension(&stem) != stem;
+        if is_misread {
+            f.write_str(".mp4")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -189,6 +201,27 @@ mod tests {
                 "/rec/stand-up/RM_1/alice/audio-microphone-TR_1-2026-08-31T174523-20260831154523123-0.ogg"
             )
         );
+    }
+
+    #[test]
+    fn a_template_is_read_back_from_its_text() {
+        for text in [
+            "",
+            "/",
+            "rec/",
+            "/rec/{room_name}/{publisher_identity}-{time}.mp4",
+            "x.mp4.webm",
+            "x.tar",
+            "..mp4",
+            "...mp4",
+            ".mp4",
+            "{track_id}-{time}",
+            "a/../{retry}",
+        ] {
+            let template = Template::parse(text).unwrap();
+            let again = Template::parse(&template.to_string());
+            assert_eq!(again.as_ref(), Ok(&template), "{text:?} as {template}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ impl Seed {
 /// Test data or ffmpeg are missing.
 pub fn all() -> anyhow::Result<Vec<Seed>> {
     let mut seeds = packets::received();
+    seeds.extend(tcp_streams());
     seeds.extend(packets::depacketized()?);
     seeds.extend(packets::units()?);
     seeds.extend(sound::decoded()?);
@@ -45,6 +46,22 @@ pub fn all() -> anyhow::Result<Vec<Seed>> {
     seeds.extend(path_templates());
     seeds.extend(files::torn()?);
     Ok(seeds)
+}
+
+/// Pieces of a stream, each behind its length; in it datagrams, each behind its own.
+fn tcp_streams() -> Vec<Seed> {
+    let seed = |(name, input): (&str, &[u8])| Seed::new("tcp_framing", name, input.to_vec());
+    [
+        (
+            "one-piece",
+            &[9, 0, 2, b'a', b'b', 0, 3, b'c', b'd', b'e'][..],
+        ),
+        ("cut", &[1, 0, 2, 2, b'a', 3, b'b', 0, 1, 0, 1, b'c']),
+        ("keep-alive", &[4, 0, 0, 0, 0, 5, 0, 0, 0, 1, b'a']),
+        ("unfinished", &[7, 0, 1, b'a', 0xff, 0xff, b'b', b'c']),
+    ]
+    .map(seed)
+    .into()
 }
 
 /// Those of a real server, but for the longest.
