@@ -5,6 +5,7 @@ pub mod deadline;
 pub mod file;
 pub mod fuzz;
 pub mod golden;
+pub mod guests;
 pub mod inspect;
 pub mod probe;
 pub mod recorder;
