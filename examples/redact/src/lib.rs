@@ -42,8 +42,7 @@ impl Transformer for Redact {
         for (index, samples) in (0..).zip(frame.samples_mut().chunks_mut(format.channel_count())) {
             let time = start + (f64::from(index) + 0.5) / f64::from(format.sample_rate);
             if self.spans.iter().any(|span| span.contains(&time)) {
-                let turn = (BLEEP * time).fract();
-                samples.fill(if turn < 0.5 { 0.1 } else { -0.1 });
+                samples.fill(bleep(time));
                 verdict = Verdict::Changed;
             }
         }
@@ -64,6 +63,12 @@ impl Transformer for Redact {
         self.spans.push(span.from_s..span.to_s);
         Ok(EventVerdict::Drop)
     }
+}
+
+/// A square wave at a tenth of the full scale.
+fn bleep(time: f64) -> f32 {
+    let is_high = (BLEEP * time).fract() < 0.5;
+    if is_high { 0.1 } else { -0.1 }
 }
 
 /// The tone, in hertz.
