@@ -77,7 +77,9 @@ fn decode(component: &Path) -> (Vec<String>, usize) {
 
 fn expect_world(example: &str, world: &str, exports: &[String]) {
     let session = format!("trackmill:plugin/track-{world}@0.1.0");
-    let mut sorted = exports.to_vec();
+    // componentize-qjs exports its own `init` as well.
+    let ours = exports.iter().filter(|name| name.contains('/'));
+    let mut sorted: Vec<&String> = ours.collect();
     sorted.sort();
     assert_eq!(
         sorted,
