@@ -26,7 +26,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
 pub(super) fn world(name: &str) -> anyhow::Result<(Resolve, WorldId)> {
     let mut sources = SourceMap::default();
     for (name, text) in FILES {
-        sources.push_str(*name, *text);
+        sources.push_str(name, *text);
     }
     let group = sources
         .parse()
