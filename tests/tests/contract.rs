@@ -108,7 +108,8 @@ impl Bare {
             self.function(&format!("{name}.{function_name}"), function);
         }
         for (type_name, id) in &interface.types {
-            self.definition(&format!("{name}.{type_name}"), &resolve.types[*id]);
+            let definition = resolve.types.get(*id).expect("a type of this package");
+            self.definition(&format!("{name}.{type_name}"), definition);
         }
     }
 
@@ -145,7 +146,7 @@ impl Bare {
 
 fn contract() -> (Resolve, PackageId) {
     let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_dir(folder()).unwrap();
+    let (package, _) = resolve.push_dir(folder()).expect("wit/ resolves");
     (resolve, package)
 }
 

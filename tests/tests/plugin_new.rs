@@ -97,7 +97,7 @@ fn a_mistake_in_c_is_an_error_and_a_missing_clang_names_the_package() {
 /// Runs `trackmill plugin new`, and returns the folder.
 fn new(directory: &TempDir, name: &str, options: &[&str]) -> PathBuf {
     let folder = directory.path().join(name.replace("--", "-"));
-    assert_eq!(run(&folder, options).unwrap(), Exit::Complete);
+    assert_eq!(run(&folder, options).expect("a new folder"), Exit::Complete);
     folder
 }
 
@@ -108,7 +108,7 @@ fn run(folder: &Path, options: &[&str]) -> anyhow::Result<Exit> {
         .map(Path::new);
     let words = ["trackmill", "plugin", "new"].map(Path::new);
     let words = words.into_iter().chain([folder]).chain(options);
-    match Cli::try_parse_from(words).unwrap().command {
+    match Cli::try_parse_from(words)?.command {
         command::Command::Plugin(args) => plugin::run(&args),
         other => panic!("{other:?}"),
     }
@@ -117,16 +117,16 @@ fn run(folder: &Path, options: &[&str]) -> anyhow::Result<Exit> {
 /// Compiles what the examples were compiled with, where they were: quick, and without network.
 fn share_compiled_dependencies(folder: &Path) {
     let lock = guests::examples().join("../Cargo.lock");
-    fs::copy(lock, folder.join("Cargo.lock")).unwrap();
+    fs::copy(lock, folder.join("Cargo.lock")).expect("a plugin that was just made");
     let config = folder.join(".cargo/config.toml");
-    let text = fs::read_to_string(&config).unwrap();
+    let text = fs::read_to_string(&config).expect("a plugin that was just made");
     let target = format!("[build]\ntarget-dir = {:?}\n", guests::target());
-    fs::write(config, format!("{text}\n{target}")).unwrap();
+    fs::write(config, format!("{text}\n{target}")).expect("a plugin that was just made");
 }
 
 fn is_component(path: &Path) {
-    let bytes = fs::read(path).unwrap();
-    let decoded = wit_component::decode(&bytes).unwrap();
+    let bytes = fs::read(path).expect("a plugin that was just made");
+    let decoded = wit_component::decode(&bytes).expect("a plugin that was just made");
     assert!(
         matches!(decoded, wit_component::DecodedWasm::Component(..)),
         "{}",
