@@ -7,6 +7,7 @@ pub mod file;
 pub mod folder;
 pub mod fuzz;
 pub mod golden;
+pub mod guests;
 pub mod inspect;
 pub mod media;
 pub mod passthrough;

@@ -14,6 +14,14 @@ fn help_is_as_documented() {
         let command = command.find_subcommand(name).unwrap();
         golden::check(&format!("help-{name}.txt"), &help(command.clone()));
     }
+    let plugin = command.find_subcommand("plugin").unwrap();
+    for command in plugin
+        .get_subcommands()
+        .filter(|it| it.get_name() != "help")
+    {
+        let name = format!("help-plugin-{}.txt", command.get_name());
+        golden::check(&name, &help(command.clone()));
+    }
 }
 
 #[test]
@@ -32,6 +40,15 @@ fn arguments_that_make_no_sense_are_refused_with_the_reason() {
         ),
         ("recover", "<PATH>"),
         ("rekord", "record"),
+        (
+            "plugin new My_Filter",
+            "expected lower-case letters, digits and hyphens",
+        ),
+        ("plugin new a --lang python", "possible values: rust, c, js"),
+        (
+            "plugin new a --sdk nowhere",
+            "neither a version nor a folder",
+        ),
     ] {
         let url = ["--url", "ws://localhost"]
             .into_iter()

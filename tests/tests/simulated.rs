@@ -3,6 +3,8 @@
 
 mod codec;
 mod command_line;
+mod contract;
+mod examples;
 mod layering;
 mod manifest;
 mod mp4;
@@ -19,3 +21,4 @@ mod encoders;
 mod faults;
 mod pipeline;
 mod repair;
+mod plugin_new;

@@ -13,7 +13,8 @@ pub use livekit::{LiveKit, Network};
 pub use tcp_proxy::TcpProxy;
 
 /// A program that `.ci/setup` installed, by its path below the cache.
-fn installed(path: &str) -> PathBuf {
+#[must_use]
+pub fn installed(path: &str) -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
     let cache = std::env::var_os("TRACKMILL_CACHE").map(PathBuf::from);
     cache

@@ -1,0 +1,36 @@
+//! `trackmill plugin`: what a plugin author needs, from an empty folder to a component.
+
+pub mod build;
+pub mod new;
+
+mod contract;
+
+use clap::Subcommand;
+
+use super::Exit;
+
+/// Make and build plugins: WebAssembly components that watch or change sound and events.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    New(new::Args),
+    Build(build::Args),
+}
+
+/// Does what was asked.
+///
+/// # Errors
+///
+/// What failed, and what to do about it.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    match &args.command {
+        Command::New(args) => new::run(args),
+        Command::Build(args) => build::run(args),
+    }
+}

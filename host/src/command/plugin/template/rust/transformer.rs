@@ -1,0 +1,49 @@
+//! Makes a track louder or softer.
+
+use trackmill_plugin::prelude::*;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    /// What is added to the level, in decibels; negative is softer.
+    gain_db: f32,
+}
+
+struct Filter {
+    factor: f32,
+}
+
+impl Transformer for Filter {
+    type Config = Config;
+
+    fn open(_: &Track, _: Format, config: Config) -> Result<Self> {
+        if config.gain_db.abs() > 60.0 {
+            return Err(Error::config("gain_db", "must lie between -60 and 60"));
+        }
+        Ok(Self { factor: 10f32.powf(config.gain_db / 20.0) })
+    }
+
+    fn process(&mut self, frame: &mut Frame) -> Result<Verdict> {
+        for sample in frame.samples_mut() {
+            *sample *= self.factor;
+        }
+        Ok(Verdict::Changed)
+    }
+}
+
+export_transformer!(Filter, name = "{{name}}");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trackmill_plugin::testing::{self, Sound};
+
+    #[test]
+    fn six_decibels_less_are_half_the_level() {
+        let sound = Sound::read_wav("sample.wav").unwrap();
+
+        let run = testing::run::<Filter>(&sound, r#"{"gain_db": -6.0206}"#).unwrap();
+
+        assert!((run.output.rms() / sound.rms() - 0.5).abs() < 1e-4);
+    }
+}

@@ -1,0 +1,135 @@
+//! `trackmill plugin new` and `build`: from an empty folder to a component, far from this checkout.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Parser;
+use tempfile::TempDir;
+use trackmill::command::{self, Cli, Exit, plugin};
+use trackmill_tests::guests;
+
+#[test]
+fn a_new_plugin_in_rust_passes_its_test_and_builds() {
+    let directory = TempDir::new().unwrap();
+    for kind in ["", "--inspector"] {
+        let folder = new(&directory, &format!("rust{kind}"), &[kind]);
+        share_compiled_dependencies(&folder);
+
+        let tests = Command::new("cargo")
+            .args(["test", "--quiet"])
+            .current_dir(&folder)
+            .status();
+
+        assert!(tests.unwrap().success(), "{kind}");
+        is_component(&guests::build(&folder).unwrap());
+    }
+}
+
+#[test]
+fn a_new_plugin_in_c_builds() {
+    let directory = TempDir::new().unwrap();
+    for kind in ["", "--inspector"] {
+        let folder = new(&directory, &format!("c{kind}"), &["--lang=c", kind]);
+
+        is_component(&guests::build(&folder).unwrap());
+    }
+}
+
+#[test]
+fn a_new_plugin_in_javascript_builds() {
+    let directory = TempDir::new().unwrap();
+    for kind in ["", "--inspector"] {
+        let folder = new(&directory, &format!("js{kind}"), &["--lang=js", kind]);
+        guests::link_node_modules(&folder).unwrap();
+
+        is_component(&guests::build(&folder).unwrap());
+    }
+}
+
+#[test]
+fn what_exists_is_not_overwritten() {
+    let directory = TempDir::new().unwrap();
+    let folder = new(&directory, "twice", &["--lang=c"]);
+    fs::write(folder.join("plugin.c"), "mine").unwrap();
+
+    let error = run(&folder, &["--lang=c"]).unwrap_err();
+
+    assert!(error.to_string().contains("exists already"), "{error}");
+    assert_eq!(fs::read_to_string(folder.join("plugin.c")).unwrap(), "mine");
+}
+
+#[test]
+fn a_folder_without_a_plugin_is_told_so() {
+    let directory = TempDir::new().unwrap();
+
+    let error = guests::build(directory.path()).unwrap_err();
+
+    assert!(error.to_string().contains("holds no plugin"), "{error}");
+}
+
+#[test]
+fn a_mistake_in_c_is_an_error_and_a_missing_clang_names_the_package() {
+    let directory = TempDir::new().unwrap();
+    let folder = new(&directory, "broken", &["--lang=c"]);
+    let build = |clang: &str| {
+        plugin::build::build(&plugin::build::Args {
+            folder: folder.clone(),
+            clang: clang.into(),
+        })
+    };
+
+    let missing = build("no-such-clang").unwrap_err();
+    fs::write(
+        folder.join("plugin.c"),
+        "#include \"bindings/transformer.h\"\nint x = ;\n",
+    )
+    .unwrap();
+    let broken = build("clang").unwrap_err();
+
+    assert!(
+        missing.to_string().contains("apt install clang lld"),
+        "{missing}"
+    );
+    assert!(broken.to_string().contains("clang failed"), "{broken}");
+}
+
+/// Runs `trackmill plugin new`, and returns the folder.
+fn new(directory: &TempDir, name: &str, options: &[&str]) -> PathBuf {
+    let folder = directory.path().join(name.replace("--", "-"));
+    assert_eq!(run(&folder, options).expect("a new folder"), Exit::Complete);
+    folder
+}
+
+fn run(folder: &Path, options: &[&str]) -> anyhow::Result<Exit> {
+    let options = options
+        .iter()
+        .filter(|option| !option.is_empty())
+        .map(Path::new);
+    let words = ["trackmill", "plugin", "new"].map(Path::new);
+    let words = words.into_iter().chain([folder]).chain(options);
+    match Cli::try_parse_from(words)?.command {
+        command::Command::Plugin(args) => plugin::run(&args),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Compiles what the examples were compiled with, where they were: quick, and without network.
+fn share_compiled_dependencies(folder: &Path) {
+    let lock = guests::examples().join("../Cargo.lock");
+    fs::copy(lock, folder.join("Cargo.lock")).expect("a plugin that was just made");
+    let config = folder.join(".cargo/config.toml");
+    let text = fs::read_to_string(&config).expect("a plugin that was just made");
+    let target = format!("[build]\ntarget-dir = {:?}\n", guests::target());
+    fs::write(config, format!("{text}\n{target}")).expect("a plugin that was just made");
+}
+
+fn is_component(path: &Path) {
+    let bytes = fs::read(path).expect("a plugin that was just made");
+    let decoded = wit_component::decode(&bytes).expect("a plugin that was just made");
+    assert!(
+        matches!(decoded, wit_component::DecodedWasm::Component(..)),
+        "{}",
+        path.display()
+    );
+}
