@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use trackmill::command::{Cli, Command, Exit, record, recover};
+use trackmill::command::{Cli, Command, Exit, compile_plugin, record, recover};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -27,6 +27,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Record(args) => runtime()?.block_on(record::run(*args)),
         Command::Recover(args) => Ok(recover::run(&args)),
+        Command::CompilePlugin(args) => Ok(compile_plugin::run(&args)),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod file;
 pub mod folder;
 pub mod fuzz;
 pub mod golden;
+pub mod guest;
 pub mod inspect;
 pub mod probe;
 pub mod recorder;

@@ -16,3 +16,4 @@ mod websocket;
 mod depacketize;
 mod encoders;
 mod pipeline;
+mod plugins;
