@@ -59,13 +59,12 @@ const MILLION: i64 = 1_000_000;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "any instant will do")]
 mod tests {
     use super::*;
 
     #[test]
     fn a_guest_that_takes_a_quarter_of_the_time_runs_a_fifth_of_it() {
-        let start = Instant::now();
+        let start = start();
         let mut share = Bucket::new(50_000, start);
         let mut calls = 0;
 
@@ -82,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_debt_is_paid_off_first() {
-        let start = Instant::now();
+        let start = start();
         let mut share = Bucket::new(50_000, start);
         share.take(150_000);
 
@@ -92,7 +91,7 @@ mod tests {
 
     #[test]
     fn it_never_holds_more_than_a_second_brings() {
-        let start = Instant::now();
+        let start = start();
         let mut lines = Bucket::new(3, start);
         let later = start + Duration::from_secs(60);
 
@@ -103,11 +102,16 @@ mod tests {
 
     #[test]
     fn time_that_runs_backwards_brings_nothing() {
-        let start = Instant::now() + Duration::from_secs(10);
+        let start = start() + Duration::from_secs(10);
         let mut lines = Bucket::new(1, start);
         assert!(lines.try_take(start));
 
         assert!(!lines.try_take(start - Duration::from_secs(5)));
         assert!(!lines.try_take(start));
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn start() -> Instant {
+        Instant::now()
     }
 }

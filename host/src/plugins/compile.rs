@@ -176,8 +176,10 @@ fn confine(limits: &CompilationLimits) -> std::io::Result<()> {
     nice(NICENESS)?;
     // Ends a process that waits: its CPU time stands still.
     nix::unistd::alarm::set(u32::try_from(seconds.saturating_mul(PATIENCE)).unwrap_or(u32::MAX));
-    // No network; a system that does not allow it forgoes this, the other limits hold.
-    let _ = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET);
+    // No network; where the system does not allow it, the other limits still hold.
+    if let Err(error) = unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET) {
+        tracing::debug!(%error, "The compiler keeps the network.");
+    }
     Ok(())
 }
 

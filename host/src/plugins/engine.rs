@@ -59,7 +59,6 @@ pub enum EngineError {
 #[derive(Debug)]
 struct Shared {
     engine: wasmtime::Engine,
-    // Dropped before nothing else: it only holds the engine weakly.
     _ticker: Ticker,
     compiler: Compiler,
     cache: Option<Cache>,
@@ -232,8 +231,9 @@ impl Drop for Ticker {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It has nothing to say, and cannot panic.
-            let _ = thread.join();
+            if thread.join().is_err() {
+                tracing::error!("The thread that interrupts guests has panicked.");
+            }
         }
     }
 }

@@ -73,10 +73,14 @@ impl Limits {
     /// For components that bring an interpreter along (JavaScript, Python): 24 MiB, compiled within
     /// 120 s.
     pub fn interpreter() -> Self {
-        let mut limits = Self::default();
-        limits.component_size = 24 * MIB;
-        limits.compilation.cpu = Duration::from_secs(120);
-        limits
+        Self {
+            component_size: 24 * MIB,
+            compilation: CompilationLimits {
+                cpu: Duration::from_secs(120),
+                ..CompilationLimits::default()
+            },
+            ..Self::default()
+        }
     }
 }
 

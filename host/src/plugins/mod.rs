@@ -44,7 +44,7 @@ pub use times::Times;
 
 /// The types of the contract, as `wit/` has them.
 pub mod contract {
-    pub use super::bindings::types::{
+    pub use crate::plugins::bindings::types::{
         AudioFrame, EventVerdict, FrameMarks, FrameMeta, Message, PcmFormat, PcmPreference,
         PluginError, SampleFormat, Samples, TrackEvent, TrackInfo, TrackKind, TrackSource, Verdict,
     };

@@ -174,7 +174,10 @@ impl Outbox {
 
     pub(crate) fn counter_add(&mut self, name: String, value: u64) {
         self.measure(name, Metric::Counter(0), |metric| match metric {
-            Metric::Counter(sum) => Some(*sum = sum.saturating_add(value)),
+            Metric::Counter(sum) => {
+                *sum = sum.saturating_add(value);
+                Some(())
+            }
             Metric::Gauge(_) | Metric::Histogram { .. } => None,
         });
     }
@@ -309,7 +312,6 @@ impl From<Level> for LogLevel {
 const MAX_METRIC_NAME: usize = 128;
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "any instant will do")]
 mod tests {
     use std::time::Duration;
 
@@ -317,7 +319,7 @@ mod tests {
 
     #[test]
     fn a_log_flood_is_bounded_by_rate_and_by_queue() {
-        let now = Instant::now();
+        let now = start();
         let mut outbox = outbox(now);
 
         for second in 0..3 {
@@ -335,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_log_line_is_cut_off_between_characters() {
-        let now = Instant::now();
+        let now = start();
         let mut outbox = outbox(now);
 
         outbox.log(
@@ -369,7 +371,7 @@ mod tests {
 
     #[test]
     fn an_event_flood_is_back_pressure_and_leaves_room_for_logs() {
-        let now = Instant::now();
+        let now = start();
         let mut outbox = outbox(now);
         let text = || EmissionContent::Text {
             topic: "t".into(),
@@ -389,7 +391,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_refused() {
-        let mut outbox = outbox(Instant::now());
+        let mut outbox = outbox(start());
 
         let refused = outbox.emit(EmissionContent::Binary {
             topic: "t".into(),
@@ -402,7 +404,7 @@ mod tests {
 
     #[test]
     fn metric_names_are_bounded_and_keep_their_kind() {
-        let mut outbox = outbox(Instant::now());
+        let mut outbox = outbox(start());
 
         for name in 0..1_000 {
             outbox.counter_add(format!("series_{name}"), 1);
@@ -422,5 +424,10 @@ mod tests {
 
     fn drain(outbox: &mut Outbox) -> Vec<Emission> {
         std::iter::from_fn(|| outbox.poll()).collect()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn start() -> Instant {
+        Instant::now()
     }
 }

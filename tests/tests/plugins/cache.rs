@@ -66,7 +66,10 @@ fn an_entry_of_another_key_or_another_plugin_is_not_taken() {
 }
 
 fn load(engine: &Engine) -> Result<Plugin, LoadError> {
-    engine.load(&guest::component("gain").unwrap(), &Limits::default())
+    engine.load(
+        &guest::component("gain").expect("a guest of tests/guests"),
+        &Limits::default(),
+    )
 }
 
 fn works(plugin: &Plugin) -> bool {
@@ -75,7 +78,13 @@ fn works(plugin: &Plugin) -> bool {
 }
 
 fn compiling(directory: &Path, key: [u8; 32]) -> Engine {
-    engine(recorder::binary().unwrap().to_owned(), directory, key)
+    engine(
+        recorder::binary()
+            .expect("the binary under test")
+            .to_owned(),
+        directory,
+        key,
+    )
 }
 
 fn not_compiling(directory: &Path, key: [u8; 32]) -> Engine {
@@ -89,7 +98,7 @@ fn engine(program: PathBuf, directory: &Path, key: [u8; 32]) -> Engine {
         directory: directory.to_owned(),
         key,
     });
-    Engine::new(&settings).unwrap()
+    Engine::new(&settings).expect("an engine")
 }
 
 fn entry(directory: &Path) -> PathBuf {
@@ -99,13 +108,15 @@ fn entry(directory: &Path) -> PathBuf {
 }
 
 fn entries(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let entries = std::fs::read_dir(directory).expect("the cache");
+    entries
+        .map(|entry| entry.expect("an entry").path())
+        .collect()
 }
 
 fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    bytes[at] ^= 1;
+    *bytes.get_mut(at).expect("a byte of the entry") ^= 1;
     bytes
 }
 

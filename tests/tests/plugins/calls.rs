@@ -23,7 +23,12 @@ fn a_transformer_changes_samples() {
     assert!(track.finish(time(50)).unwrap().is_none());
     let statistics = track.statistics();
     assert_eq!(statistics.frames.count(), 50);
-    assert_eq!(statistics.memory, 2 * 65_536);
+    // Two pages, and the small tables that encoding adds.
+    let pages = 2 * 65_536;
+    assert!(
+        (pages..pages + 1_024).contains(&statistics.memory),
+        "{statistics:?}"
+    );
     assert_eq!(gain.kind(), Kind::Transformer);
 }
 

@@ -22,8 +22,8 @@ const FAIL_IN_PROCESS: &[(&str, &str)] = &[
     ("recursion", "call stack exhausted"),
     ("wild_pointer", "out of bounds"),
     ("wild_list", "out of bounds"),
-    ("huge_result", "too many bytes"),
-    ("empty_strings", "too many bytes"),
+    ("huge_result", "too much data"),
+    ("empty_strings", "too much data"),
     ("handle_bomb", "handle"),
     ("panic_in_process", "unreachable"),
 ];
@@ -120,15 +120,27 @@ fn a_panic_is_an_error_wherever_it_happens() {
 
 #[test]
 fn several_memories_are_summed() {
-    // Each of them is below the limit.
-    let bytes = with_memories(guest::component("gain").unwrap(), 2, 160);
-    let plugin = engine().load(&bytes, &Limits::default());
+    let load = |memories, pages| {
+        let component = guest::component("gain").unwrap();
+        engine().load(
+            &with_memories(component, memories, pages),
+            &Limits::default(),
+        )
+    };
 
-    let error = plugin.unwrap_err().to_string();
+    // Both of its memories are below the limit of 256 pages.
+    let summed = load(1, 255).unwrap_err();
+    let too_many = load(2, 1).unwrap_err();
 
-    assert!(error.contains("memory"), "{error}");
-    let one = with_memories(guest::component("gain").unwrap(), 1, 160);
-    assert!(engine().load(&one, &Limits::default()).is_ok());
+    assert!(
+        matches!(summed, LoadError::Describe(PluginError::Memory { .. })),
+        "{summed}"
+    );
+    assert!(
+        too_many.to_string().contains("3 Wasm linear memories"),
+        "{too_many}"
+    );
+    assert!(load(1, 200).is_ok());
 }
 
 #[test]
@@ -198,8 +210,10 @@ fn a_hog_gets_its_share_and_no_more() {
 
 #[test]
 fn a_guest_learns_how_many_frames_passed_it_by() {
-    let mut limits = Limits::default();
-    limits.cpu_share = Duration::from_micros(1);
+    let limits = Limits {
+        cpu_share: Duration::from_micros(1),
+        ..Limits::default()
+    };
     let mut track = open_with(&load("lost"), &limits);
 
     track.process(&mut frame(0), time(0)).unwrap();
@@ -239,10 +253,11 @@ fn a_compile_bomb_is_killed_once_and_then_known() {
 
 /// Time for guests that do much, in a build without optimisation.
 fn patient() -> Limits {
-    let mut limits = Limits::default();
-    limits.call_deadline = Duration::from_secs(5);
-    limits.cpu_share = Duration::from_secs(60);
-    limits
+    Limits {
+        call_deadline: Duration::from_secs(5),
+        cpu_share: Duration::from_secs(60),
+        ..Limits::default()
+    }
 }
 
 /// A small module whose one function has many locals, all live over deeply nested branches.
@@ -256,9 +271,9 @@ fn compile_bomb() -> Vec<u8> {
     }
     for level in 0..depth {
         let local = level % locals + 1;
-        write!(
+        writeln!(
             body,
-            "loop local.get 0 br_if 0 local.get {local} local.get 0 i32.add local.set {local}\n"
+            "loop local.get 0 br_if 0 local.get {local} local.get 0 i32.add local.set {local}"
         )
         .expect("a string grows");
     }
@@ -295,19 +310,24 @@ fn section(component: &mut Vec<u8>, id: u8, contents: &[u8]) {
 
 /// How many core modules a component has.
 fn core_modules(component: &[u8]) -> u8 {
-    let (mut at, mut modules) = (8, 0);
-    while at < component.len() {
-        modules += u8::from(component[at] == 1);
-        let (mut length, mut shift) = (0, 0);
-        loop {
-            at += 1;
-            length |= usize::from(component[at] & 0x7f) << shift;
-            shift += 7;
-            if component[at] < 0x80 {
-                break;
-            }
-        }
-        at += 1 + length;
+    let (_, mut rest) = component.split_at(8);
+    let mut modules = 0;
+    while let [id, after @ ..] = rest {
+        modules += u8::from(*id == 1);
+        let (length, contents) = number(after);
+        rest = contents.split_at(length).1;
     }
     modules
+}
+
+/// The number that bytes begin with, seven bits each, and what follows it.
+fn number(bytes: &[u8]) -> (usize, &[u8]) {
+    match bytes {
+        [byte, rest @ ..] if *byte < 0x80 => (usize::from(*byte), rest),
+        [byte, rest @ ..] => {
+            let (high, rest) = number(rest);
+            (usize::from(byte & 0x7f) | high << 7, rest)
+        }
+        [] => (0, bytes),
+    }
 }

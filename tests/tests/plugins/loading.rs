@@ -1,6 +1,6 @@
 //! What is no plugin, and what the error says.
 
-use trackmill::plugins::{Limits, LoadError, ScanError, Wasi};
+use trackmill::plugins::{Limits, LoadError, ScanError, Wasi, scan};
 use trackmill_tests::guest;
 
 use crate::plugins::engine;
@@ -57,8 +57,10 @@ fn what_is_no_plugin_is_refused_with_the_cause_and_the_remedy() {
 
 #[test]
 fn wasi_is_refused_by_name_where_it_is_denied() {
-    let mut limits = Limits::default();
-    limits.wasi = Wasi::Deny;
+    let limits = Limits {
+        wasi: Wasi::Deny,
+        ..Limits::default()
+    };
 
     let refused = engine()
         .load(&importing("wasi:cli/stdout@0.2.3"), &limits)
@@ -77,25 +79,23 @@ fn wasi_is_refused_by_name_where_it_is_denied() {
     };
 }
 
-/// Every prefix of a component, and every byte of its beginning changed, is an error or a plugin, never a panic.
 #[test]
 fn bytes_that_are_cut_or_changed_never_panic() {
     let gain = guest::component("gain").unwrap();
-    let limits = Limits::default();
+    let whole = scan(&gain, &Limits::default()).unwrap();
 
     for end in 0..gain.len() {
-        assert!(
-            trackmill::plugins::scan(&gain[..end], &limits).is_err(),
-            "{end}"
-        );
-    }
-    for at in 0..gain.len() {
-        for bit in 0..8 {
-            let mut bytes = gain.clone();
-            bytes[at] ^= 1 << bit;
-            let _ = trackmill::plugins::scan(&bytes, &limits);
+        // Nothing is missed but the names at its end.
+        if let Ok(cut) = scan(&gain[..end], &Limits::default()) {
+            assert_eq!(cut, whole, "{end}");
         }
     }
+    let changed = (0..gain.len()).filter(|at| {
+        let mut bytes = gain.clone();
+        bytes[*at] ^= 0x80;
+        scan(&bytes, &Limits::default()).is_err()
+    });
+    assert!(changed.count() > gain.len() / 10);
 }
 
 fn importing(name: &str) -> Vec<u8> {
