@@ -1,10 +1,8 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use wasmtime::component::Linker;
 use wasmtime::{
@@ -15,8 +13,9 @@ use crate::plugins::cache::{Artefact, Cache};
 use crate::plugins::compile::Compiler;
 use crate::plugins::host::{self, State};
 use crate::plugins::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::plugins::plugin::World;
+use crate::plugins::plugin::{Loaded, World};
 use crate::plugins::prescan::{Form, scan};
+use crate::plugins::ticker::Ticker;
 use crate::plugins::{
     CacheSettings, CompilationLimits, CompileError, Digest, Kind, Limits, LoadError, Plugin, Wasi,
     wasi,
@@ -62,6 +61,8 @@ struct Shared {
     _ticker: Ticker,
     compiler: Compiler,
     cache: Option<Cache>,
+    /// What is in use, so that a component is compiled and linked once for all of its tracks.
+    loaded: Mutex<BTreeMap<(Digest, Wasi), Weak<Loaded>>>,
     /// What is known not to compile within which limits, so that it costs its 20 s once.
     hopeless: Mutex<BTreeMap<(Digest, CompilationLimits), CompileError>>,
 }
@@ -94,20 +95,24 @@ impl Engine {
         Ok(Self(Arc::new(Shared {
             cache: cache.transpose()?,
             compiler: Compiler::new(settings.program.clone()),
+            loaded: Mutex::default(),
             hopeless: Mutex::default(),
             _ticker: ticker,
             engine,
         })))
     }
 
-    /// Makes a plugin of a component, or of a core module with a `component-type` section. Waits for the
-    /// compiler, which can take seconds: not for a thread that carries media.
+    /// Makes a plugin of a component, or of a core module with a `component-type` section. Bytes of which a plugin is in
+    /// use are that plugin. Waits for the compiler, which can take seconds: not for a thread that carries media.
     ///
     /// # Errors
     /// The bytes are no plugin for this host, they do not compile within the limits, or `describe` fails.
     pub fn load(&self, bytes: &[u8], limits: &Limits) -> Result<Plugin, LoadError> {
         let digest = Digest::of(bytes);
         let scanned = scan(bytes, limits)?;
+        if let Some(plugin) = self.in_use(digest, limits.wasi) {
+            return Ok(plugin);
+        }
         if let Some(error) = self.known_failure(digest, limits) {
             return Err(error.into());
         }
@@ -118,7 +123,11 @@ impl Engine {
         let component = compiled.inspect_err(|error| self.remember(digest, limits, error))?;
         let linker = self.linker(limits.wasi).map_err(link_error)?;
         let world = World::link(kind, &linker, &component).map_err(link_error)?;
-        Plugin::new(self, digest, world, limits, now())
+        let plugin = Plugin::new(self, digest, world, limits, now())?;
+        let mut loaded = lock(&self.0.loaded);
+        loaded.retain(|_, plugin| plugin.strong_count() > 0);
+        loaded.insert((digest, limits.wasi), Arc::downgrade(&plugin.0));
+        Ok(plugin)
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -174,12 +183,13 @@ impl Engine {
         Ok(linker)
     }
 
+    fn in_use(&self, digest: Digest, wasi: Wasi) -> Option<Plugin> {
+        let loaded = lock(&self.0.loaded);
+        loaded.get(&(digest, wasi))?.upgrade().map(Plugin)
+    }
+
     fn known_failure(&self, digest: Digest, limits: &Limits) -> Option<CompileError> {
-        let hopeless = self
-            .0
-            .hopeless
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let hopeless = lock(&self.0.hopeless);
         hopeless.get(&(digest, limits.compilation)).cloned()
     }
 
@@ -187,11 +197,7 @@ impl Engine {
         if !error.is_lasting() {
             return;
         }
-        let mut hopeless = self
-            .0
-            .hopeless
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut hopeless = lock(&self.0.hopeless);
         if hopeless.len() >= MAX_HOPELESS {
             hopeless.pop_first();
         }
@@ -200,43 +206,6 @@ impl Engine {
 }
 
 type Compiled = (Kind, Result<wasmtime::component::Component, CompileError>);
-
-/// Advances the epoch, by which guests are interrupted, every millisecond.
-#[derive(Debug)]
-struct Ticker {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Ticker {
-    fn start(engine: &wasmtime::Engine) -> std::io::Result<Self> {
-        let (engine, stop) = (engine.clone(), Arc::new(AtomicBool::new(false)));
-        let stopped = stop.clone();
-        let thread = std::thread::Builder::new().name("plugin-epoch".to_owned());
-        let thread = thread.spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                std::thread::park_timeout(TICK);
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self {
-            stop,
-            thread: Some(thread),
-        })
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("The thread that interrupts guests has panicked.");
-            }
-        }
-    }
-}
 
 /// What machine code is made for: the same in the compiler's process and in ours, or nothing loads.
 pub(crate) fn compiler_config() -> Config {
@@ -305,6 +274,11 @@ fn mappings_advice(instances: u32, allowed: u64) -> Option<String> {
     })
 }
 
+/// What these guard is whole at any time, even if a thread died.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// For the rate limits of what `describe` says, which nobody reads.
 #[expect(clippy::disallowed_methods, reason = "loading waits for a compiler")]
 fn now() -> Instant {
@@ -319,8 +293,6 @@ fn link_error(error: wasmtime::Error) -> LoadError {
     LoadError::Link(format!("{error:#}"))
 }
 
-/// The unit of deadlines.
-pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// What no toolchain for plugins needs, and what would cost memory or hide work from deadlines.
 const FORBIDDEN: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::SHARED_EVERYTHING_THREADS)

@@ -61,7 +61,7 @@ pub struct CompilationLimits {
 }
 
 /// What becomes of `wasi:*` imports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wasi {
     /// Satisfied by a context without files, environment, network and time.
     Empty,

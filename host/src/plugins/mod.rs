@@ -8,7 +8,7 @@
 //!           world                                                          process · on_event · finish
 //! ```
 //!
-//! What a guest can reach is in [`host`] (the contract) and [`wasi`] (an empty context). The only way into
+//! What a guest can reach is in `host` (the contract) and `wasi` (an empty context). The only way into
 //! a guest is `Sandbox::run`, which sets its deadline.
 
 mod bindings;
@@ -28,6 +28,7 @@ mod plugin;
 mod prescan;
 mod sandbox;
 mod settings;
+mod ticker;
 mod times;
 mod wasi;
 

@@ -3,10 +3,11 @@ use std::time::{Duration, Instant};
 use wasmtime::{Store, Trap, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::plugins::engine::{Engine, TICK};
+use crate::plugins::engine::Engine;
 use crate::plugins::error::shorten;
 use crate::plugins::host::State;
 use crate::plugins::settings::Settings;
+use crate::plugins::ticker::TICK;
 use crate::plugins::{Call, Digest, Limits, PluginError, clock};
 
 /// A store in which guest code runs, and the only way to run some: under a deadline.

@@ -54,6 +54,7 @@ const DRIVERS: &[&str] = &[
     "plugins/clock.rs",
     "plugins/compile.rs",
     "plugins/engine.rs",
+    "plugins/ticker.rs",
     "room/connection.rs",
     "room/link.rs",
     "room/mod.rs",

@@ -130,6 +130,17 @@ fn the_same_frames_give_the_same_bytes() {
     assert_eq!(run(), run());
 }
 
+#[test]
+fn bytes_in_use_are_loaded_once() {
+    let first = load("errors");
+    let compiled = engine().load(&guest::component("errors").unwrap(), &Limits::default());
+
+    let second = compiled.unwrap();
+
+    // The same memory, not only the same plugin.
+    assert!(std::ptr::eq(first.declaration(), second.declaration()));
+}
+
 /// An engine is shared by threads, and an instance moves to the worker that owns its track.
 #[test]
 fn engines_are_shared_and_instances_move() {
