@@ -108,7 +108,8 @@ impl Cache {
         let contents = read(&path).ok()?;
         let (tag, code) = contents.split_at_checked(TAG)?;
         if hmac::verify(&self.key, &signed(&name, code), tag).is_err() {
-            tracing::warn!(path = %path.display(), "Compiled plugin was not written by this host; compiling it again.");
+            let path = path.display();
+            tracing::warn!(%path, "Compiled plugin was not written by this host; compiling it again.");
             return None;
         }
         Some(Artefact(code.to_vec()))
@@ -119,7 +120,8 @@ impl Cache {
         let (name, path) = self.place(plugin);
         let tag = hmac::sign(&self.key, &signed(&name, &artefact.0));
         if let Err(error) = write(&path, tag.as_ref(), &artefact.0) {
-            tracing::warn!(%error, path = %path.display(), "Cannot keep a compiled plugin; it will be compiled again.");
+            let path = path.display();
+            tracing::warn!(%error, %path, "Cannot keep a compiled plugin; it is compiled at each start.");
         }
     }
 

@@ -102,8 +102,9 @@ impl Engine {
         })))
     }
 
-    /// Makes a plugin of a component, or of a core module with a `component-type` section. Bytes of which a plugin is in
-    /// use are that plugin. Waits for the compiler, which can take seconds: not for a thread that carries media.
+    /// Makes a plugin of a component, or of a core module with a `component-type` section. Bytes of
+    /// which a plugin is in use are that plugin. Waits for the compiler, which can take seconds: not for
+    /// a thread that carries media.
     ///
     /// # Errors
     /// The bytes are no plugin for this host, they do not compile within the limits, or `describe` fails.

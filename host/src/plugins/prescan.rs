@@ -241,7 +241,7 @@ fn cost(body: &FunctionBody<'_>) -> Result<u64, ScanError> {
             Operator::Block { blockty } | Operator::Loop { blockty } | Operator::If { blockty } => {
                 depth += 1;
                 // A block that takes or gives several values has as many more variables.
-                locals += u64::from(matches!(blockty, BlockType::FuncType(_)));
+                locals = locals.saturating_add(matches!(blockty, BlockType::FuncType(_)).into());
             }
             Operator::End => depth = depth.saturating_sub(1),
             _ => {}

@@ -75,7 +75,7 @@ impl Sandbox {
             return PluginError::Deadline { call, limit };
         }
         let mut reason = reason(error);
-        // What a panic says is logged before it traps, and an instance that does not open is not there to be asked.
+        // What a panic says is logged before it traps, and an instance that does not open cannot be asked.
         if let Some(logged) = self.state().outbox.last_log() {
             reason = format!("{reason}; it logged last: {logged}");
         }

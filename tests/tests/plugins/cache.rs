@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use trackmill::plugins::contract::Verdict;
 use trackmill::plugins::{CacheSettings, Engine, EngineSettings, Limits, LoadError, Plugin};
-use trackmill_tests::{guest, recorder};
+use trackmill_tests::recorder;
 
-use crate::plugins::{frame, open, time};
+use crate::plugins::{component, frame, open, time};
 
 #[test]
 fn compiled_code_is_taken_from_the_cache_and_is_readable_by_nobody_else() {
@@ -56,7 +56,7 @@ fn an_entry_of_another_key_or_another_plugin_is_not_taken() {
     assert!(load(&not_compiling(directory.path(), [2; 32])).is_err());
     let gain = entry(directory.path());
     let engine = compiling(directory.path(), KEY);
-    let other = guest::component("lost").unwrap();
+    let other = component("lost");
     engine.load(&other, &Limits::default()).unwrap();
     let paths = entries(directory.path());
     let others = paths.iter().find(|path| **path != gain).unwrap();
@@ -66,10 +66,7 @@ fn an_entry_of_another_key_or_another_plugin_is_not_taken() {
 }
 
 fn load(engine: &Engine) -> Result<Plugin, LoadError> {
-    engine.load(
-        &guest::component("gain").expect("a guest of tests/guests"),
-        &Limits::default(),
-    )
+    engine.load(&component("gain"), &Limits::default())
 }
 
 fn works(plugin: &Plugin) -> bool {

@@ -32,8 +32,11 @@ fn load(guest: &str) -> Plugin {
 }
 
 fn try_load(guest: &str) -> Result<Plugin, LoadError> {
-    let component = guest::component(guest).expect("a guest of tests/guests");
-    engine().load(&component, &Limits::default())
+    engine().load(&component(guest), &Limits::default())
+}
+
+fn component(guest: &str) -> Vec<u8> {
+    guest::component(guest).expect("a guest of tests/guests")
 }
 
 fn open(plugin: &Plugin) -> Instance {
