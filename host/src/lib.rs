@@ -34,5 +34,8 @@ pub mod pipeline;
 pub mod room;
 pub mod egress;
 
+// Guests.
+pub mod plugins;
+
 // The shell.
 pub mod command;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use trackmill::command::{Cli, Command, Exit, plugin, record, recover};
+use trackmill::command::{Cli, Command, Exit, compile_plugin, plugin, record, recover};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -28,6 +28,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Record(args) => runtime()?.block_on(record::run(*args)),
         Command::Recover(args) => Ok(recover::run(&args)),
         Command::Plugin(args) => plugin::run(&args),
+        Command::CompilePlugin(args) => Ok(compile_plugin::run(&args)),
     }
 }
 

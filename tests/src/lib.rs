@@ -8,6 +8,7 @@ pub mod folder;
 pub mod fuzz;
 pub mod golden;
 pub mod guests;
+pub mod guest;
 pub mod inspect;
 pub mod media;
 pub mod passthrough;

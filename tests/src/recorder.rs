@@ -231,7 +231,10 @@ pub fn recover(folder: &Path) -> anyhow::Result<String> {
 }
 
 /// Builds the binary once, as `cargo build` would, and tells where it is.
-fn binary() -> anyhow::Result<&'static Path> {
+///
+/// # Errors
+/// It does not build.
+pub fn binary() -> anyhow::Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BINARY.get_or_init(|| build().map_err(|error| format!("{error:#}")));
     let path = built.as_deref();

@@ -22,3 +22,4 @@ mod faults;
 mod pipeline;
 mod repair;
 mod plugin_new;
+mod plugins;

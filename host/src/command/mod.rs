@@ -1,5 +1,6 @@
 //! The commands of the binary, one file or folder each; each wires what it needs and nothing else.
 
+pub mod compile_plugin;
 pub mod plugin;
 pub mod record;
 pub mod recover;
@@ -44,6 +45,12 @@ pub enum Command {
         reason = "a comment here would replace the one of the arguments"
     )]
     Plugin(plugin::Args),
+    #[command(hide = true)]
+    #[expect(
+        missing_docs,
+        reason = "a comment here would replace the one of the arguments"
+    )]
+    CompilePlugin(compile_plugin::Args),
 }
 
 /// How a command ended, as the shell sees it.

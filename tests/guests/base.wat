@@ -1,0 +1,26 @@
+(module
+  (import "trackmill:plugin/host@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))
+  (import "trackmill:plugin/config@0.1.0" "get" (func $config_get (param i32 i32 i32)))
+  (import "trackmill:plugin/events@0.1.0" "emit-text" (func $emit_text (param i32 i32 i32 i32 i32)))
+  (import "trackmill:plugin/metrics@0.1.0" "counter-add" (func $counter_add (param i32 i32 i64)))
+  (import "[export]trackmill:plugin/track-{{world}}@0.1.0" "[resource-new]session" (func $session (param i32) (result i32)))
+  (type $frame_call (func (param i32 i64 i64 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (type $event_call (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory $memory (export "memory") 2)
+  (global $heap (mut i32) (i32.const 4096))
+  (data (i32.const 16) "guest")
+  (data (i32.const 32) "1.2.3")
+  ;; A declaration: name, version, wants float32, kinds [audio].
+  (data (i32.const 64) "\10\00\00\00\05\00\00\00\20\00\00\00\05\00\00\00")
+  (data (i32.const 90) "\01\01")
+  (data (i32.const 100) "\30\00\00\00\01\00\00\00")
+  {{guest}}
+  {{defaults}}
+  (func $forget (global.set $heap (i32.const 4096)))
+  (export "cabi_realloc" (func $realloc))
+  (export "trackmill:plugin/plugin@0.1.0#describe" (func $describe))
+  (export "trackmill:plugin/track-{{world}}@0.1.0#[static]session.open" (func $open))
+  (export "trackmill:plugin/track-{{world}}@0.1.0#[method]session.{{frame}}" (func ${{frame}}))
+  (export "trackmill:plugin/track-{{world}}@0.1.0#[method]session.on-event" (func $on_event))
+  (export "trackmill:plugin/track-{{world}}@0.1.0#[method]session.finish" (func $finish))
+)

@@ -1,0 +1,12 @@
+;; Fails by `config` in open if a setting is there, by `transient` in process, by `fatal` in on-event.
+(data (i32.const 3072) "\01\00\00\00\00\00\00\00\10\00\00\00\05\00\00\00")
+(data (i32.const 3104) "\01\00\00\00\01\00\00\00\10\00\00\00\05\00\00\00")
+(data (i32.const 3136) "\01\00\00\00\02\00\00\00\10\00\00\00\05\00\00\00")
+(func $open (param i32) (result i32)
+  (call $config_get (i32.const 16) (i32.const 5) (i32.const 3000))
+  (if (i32.load8_u (i32.const 3000)) (then (return (i32.const 3072))))
+  (i32.store (i32.const 2052) (call $session (i32.const 1)))
+  (call $forget)
+  (i32.const 2048))
+(func $process (type $frame_call) (call $forget) (i32.const 3104))
+(func $on_event (type $event_call) (call $forget) (i32.const 3136))

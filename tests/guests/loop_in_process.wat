@@ -1,0 +1,1 @@
+(func $process (type $frame_call) (loop $again (br $again)) (i32.const 1024))

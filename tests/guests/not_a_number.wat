@@ -1,0 +1,8 @@
+(func $process (type $frame_call)
+  (f32.store (local.get 8) (f32.const nan))
+  (i32.store8 (i32.const 2052) (i32.const 1))
+  (i32.store8 (i32.const 2056) (i32.const 1))
+  (i32.store (i32.const 2060) (local.get 8))
+  (i32.store (i32.const 2064) (local.get 9))
+  (call $forget)
+  (i32.const 2048))

@@ -1,0 +1,1 @@
+(func $process (type $frame_call) (unreachable))

@@ -1,0 +1,7 @@
+(func $process (type $frame_call)
+  (i32.store8 (i32.const 2052) (i32.const 1))
+  (i32.store8 (i32.const 2056) (i32.const 1))
+  (i32.store (i32.const 2060) (local.get 8))
+  (i32.store (i32.const 2064) (i32.sub (local.get 9) (i32.const 1)))
+  (call $forget)
+  (i32.const 2048))
