@@ -135,7 +135,7 @@ impl Take {
     }
 
     /// Fails unless a file of sound has two runs of what was sent, the second up to the end, and
-    /// another stream behind its only seam.
+    /// the stream of another connection behind its only seam.
     pub(super) fn goes_on_behind_a_seam(&self, sent: &[SentPacket]) -> anyhow::Result<()> {
         let runs = opus_runs(&self.path, sent)?;
         let last = runs.last().context("runs")?;
@@ -148,7 +148,7 @@ impl Take {
         let Manifest { packets, seams, .. } = &self.manifest;
         ensure!(packets.lost == 0, "{packets:?}");
         let reasons: Vec<_> = seams.first.iter().map(|seam| seam.reason).collect();
-        ensure!(reasons == [SeamReason::StreamRestart], "{seams:?}");
+        ensure!(reasons == [SeamReason::Reconnected], "{seams:?}");
         // The seam is where the first packet of the new stream arrived (media.md T4).
         self.lasts(&sent[runs[0].start..], Duration::from_millis(250))
     }

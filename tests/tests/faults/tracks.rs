@@ -192,7 +192,7 @@ async fn t4_a_track_published_again_goes_on_in_the_same_file_on_the_same_line() 
     );
     let seams = &take.manifest.seams.first;
     assert_eq!(seams.len(), 1, "{seams:?}");
-    assert_eq!(seams[0].reason, SeamReason::StreamRestart);
+    assert_eq!(seams[0].reason, SeamReason::Republished);
     assert_eq!(take.manifest.packets.lost, 0);
     Ok(())
 }
