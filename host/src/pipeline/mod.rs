@@ -1,13 +1,16 @@
 //! One track: joins RTP, depacketizer and muxer. [`Pipeline::packet`] is the data path.
 //!
 //! ```text
-//! RtpPacket ─ jitter buffer ─ segment ( injected? ─ timeline ─ depacketizer ─ gate ─ muxer ) ─► Output
+//! RtpPacket ─ jitter buffer ─ segment ( injected? ─ timeline ─ depacketizer ─ destination ) ─► Output
+//!                                        passthrough: gate ─ muxer
 //! ```
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
+mod destination;
 mod file;
 mod gate;
+mod passthrough;
 mod progress;
 mod segment;
 mod summary;
@@ -24,6 +27,7 @@ use crate::mux::{self, Container};
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
 use crate::rtp::{RtpPacket, SenderReport};
+use passthrough::Passthrough;
 use segment::Segment;
 
 /// Turns the packets of one track into the bytes of its files. Pure: time comes with the packets,
@@ -222,7 +226,7 @@ impl Pipeline {
     pub fn take_keyframe_request(&mut self) -> bool {
         self.segment
             .as_mut()
-            .is_some_and(|segment| segment.gate.take_request())
+            .is_some_and(|segment| segment.destination.take_keyframe_request())
     }
 
     /// No packet follows: finishes the file.
@@ -270,17 +274,19 @@ impl Pipeline {
         {
             self.end_segment(packet.arrival);
         }
-        let segment = match &mut self.segment {
-            Some(segment) => segment,
-            none => none.insert(Segment::new(
-                packet.codec,
-                self.source.clone(),
-                self.settings,
-                self.wall,
-            )),
-        };
-        segment.packet(packet, &mut self.outputs);
-        self.progress.set(segment);
+        if self.segment.is_none() {
+            self.segment = Some(self.begin_segment(packet.codec));
+        }
+        if let Some(segment) = &mut self.segment {
+            segment.packet(packet, &mut self.outputs);
+            self.progress.set(segment);
+        }
+    }
+
+    fn begin_segment(&self, codec: Codec) -> Segment {
+        let summary = Summary::new(codec, self.settings.container(codec));
+        let destination = Passthrough::new(codec, self.source.clone(), self.settings);
+        Segment::new(codec, summary, Box::new(destination), self.wall)
     }
 
     fn end_segment(&mut self, now: Instant) {
