@@ -106,7 +106,11 @@ impl Files {
                 Output::Start(start) => self.start(&start)?,
                 Output::End(summary) => self.end(&summary)?,
                 Output::Bytes(mux::Output::PatchHead(head)) => self.patch_head(&head)?,
-                Output::Bytes(mux::Output::Append(_)) => {}
+                Output::Bytes(mux::Output::Append(_))
+                | Output::Open(_)
+                | Output::Message(_)
+                | Output::Event(_)
+                | Output::Halt(_) => {}
             }
         }
         self.append(&mut appended)

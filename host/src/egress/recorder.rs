@@ -93,6 +93,10 @@ impl Consumer for Recorder {
         self.deliver(now);
     }
 
+    fn overrun(&mut self, count: u64) {
+        self.pipeline.overrun(count);
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         [self.pipeline.poll_timeout(), self.retry_at]
             .into_iter()

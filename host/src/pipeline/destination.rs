@@ -1,7 +1,9 @@
 use std::time::Instant;
 
 use super::Outputs;
+use super::decoded::Sound;
 use super::summary::Summary;
+use crate::filter::{Setup, TrackEvent};
 use crate::media::{AccessUnit, Pts};
 use crate::rtp::Timeline;
 
@@ -15,6 +17,21 @@ pub(super) trait Destination: std::fmt::Debug + Send {
 
     /// The units that follow are of another stream.
     fn restart(&mut self, now: Instant);
+
+    /// The publisher muted the track.
+    fn mute(&mut self, _around: &mut Around<'_>) {}
+
+    /// The publisher unmuted the track.
+    fn unmute(&mut self, _around: &mut Around<'_>) {}
+
+    /// The track is gone, perhaps for good.
+    fn interrupt(&mut self) {}
+
+    /// Something else happened to the track.
+    fn event(&mut self, _event: TrackEvent, _around: &mut Around<'_>) {}
+
+    /// Another filter takes the place of filter number `index`.
+    fn replace_filter(&mut self, _index: usize, _setup: Setup) {}
 
     /// From the timeline to the file; `None` before there is one.
     fn place(&self, pts: Pts) -> Option<Pts>;
@@ -42,6 +59,11 @@ pub(super) trait Destination: std::fmt::Debug + Send {
     /// No unit follows: ends the file at `end`, or with its last unit if that is later. Whether
     /// there is a file.
     fn finish(&mut self, end: Pts, around: &mut Around<'_>) -> bool;
+
+    /// What the next segment of a decoded track is made of.
+    fn recycle(self: Box<Self>) -> Option<Box<Sound>> {
+        None
+    }
 }
 
 /// What a destination needs of the segment it belongs to.

@@ -3,30 +3,39 @@
 //! ```text
 //! RtpPacket ─ jitter buffer ─ segment ( injected? ─ timeline ─ depacketizer ─ destination ) ─► Output
 //!                                        passthrough: gate ─ muxer
+//!                                        decoded: decoder ─ filters ─ encoder, muxer or messages
 //! ```
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
+pub mod decoded;
 mod destination;
+mod event;
 mod file;
 mod gate;
+mod output;
 mod passthrough;
 mod progress;
 mod segment;
 mod summary;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use event::{Event, EventKind};
+pub use output::{Message, Opening, Output, Start};
 pub use progress::Progress;
-pub use summary::{Cause, Gap, Listed, Seam, SeamReason, Size, Span, Summary, Units};
+pub use summary::{Cause, Gap, Listed, Seam, SeamReason, Size, Sounds, Span, Summary, Units};
 
+use crate::filter::{Setup, TrackEvent};
 use crate::media::{Codec, TrackKind};
-use crate::mux::{self, Container};
+use crate::mux::Container;
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
 use crate::rtp::{RtpPacket, SenderReport};
+use decoded::{Decoded, Sound};
+use destination::Destination;
+use output::Outputs;
 use passthrough::Passthrough;
 use segment::Segment;
 
@@ -42,8 +51,20 @@ pub struct Pipeline {
     is_muted: bool,
     /// Since when the track is gone, perhaps for good.
     interrupted_since: Option<Instant>,
+    mode: Mode,
     outputs: Outputs,
     progress: Arc<Progress>,
+}
+
+/// What is done with access units.
+#[derive(Debug)]
+enum Mode {
+    /// They are written as they came.
+    Passthrough,
+    /// They are decoded; what with is with the segment if there is one.
+    Decoding(Option<Box<Sound>>),
+    /// Nothing any more: a filter ended the track.
+    Halted,
 }
 
 /// Whose track it is, for the file's own description.
@@ -83,26 +104,6 @@ pub enum OnLoss {
     Drop,
 }
 
-/// What comes out of a pipeline, in order.
-#[derive(Debug)]
-pub enum Output {
-    /// A file begins.
-    Start(Start),
-    /// Bytes of the file that began last.
-    Bytes(mux::Output),
-    /// The file that began last is finished.
-    End(Box<Summary>),
-}
-
-/// A file that begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// Its kind.
-    pub container: Container,
-    /// What it says about itself.
-    pub metadata: mux::Metadata,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -134,7 +135,18 @@ impl Settings {
 impl Pipeline {
     /// A pipeline that waits for its first packet.
     pub fn new(source: Source, settings: Settings, wall: WallClock) -> Self {
+        Self::with(Mode::Passthrough, source, settings, wall)
+    }
+
+    /// A pipeline that decodes the track, and waits for its first packet.
+    pub fn decoding(source: Source, settings: Settings, wall: WallClock, sound: Sound) -> Self {
+        let mode = Mode::Decoding(Some(Box::new(sound)));
+        Self::with(mode, source, settings, wall)
+    }
+
+    fn with(mode: Mode, source: Source, settings: Settings, wall: WallClock) -> Self {
         Self {
+            mode,
             jitter_buffer: settings.jitter_buffer(source.kind),
             source,
             settings,
@@ -142,7 +154,7 @@ impl Pipeline {
             segment: None,
             is_muted: false,
             interrupted_since: None,
-            outputs: Outputs::default(),
+            outputs: Outputs::new(settings.max_pending),
             progress: Arc::default(),
         }
     }
@@ -171,28 +183,62 @@ impl Pipeline {
         }
     }
 
+    /// So many packets never reached it, because its thread was too slow.
+    pub const fn overrun(&mut self, count: u64) {
+        if let Some(segment) = &mut self.segment {
+            segment.summary.overrun += count;
+        }
+    }
+
     /// The publisher muted the track.
     pub fn mute(&mut self, now: Instant) {
         self.progress.set_muted(true);
         if !std::mem::replace(&mut self.is_muted, true)
             && let Some(segment) = &mut self.segment
         {
-            segment.mute(now);
+            segment.mute(now, &mut self.outputs);
         }
+        self.end_if_halted(now);
     }
 
     /// The publisher unmuted the track.
     pub fn unmute(&mut self, now: Instant) {
         self.progress.set_muted(false);
-        self.is_muted = false;
+        let was_muted = std::mem::replace(&mut self.is_muted, false);
+        if let Some(segment) = self.segment.as_mut().filter(|_| was_muted) {
+            segment.unmute(now, &mut self.outputs);
+        }
+        self.end_if_halted(now);
+    }
+
+    /// Something else happened to the track, for its filters.
+    pub fn event(&mut self, event: TrackEvent, now: Instant) {
         if let Some(segment) = &mut self.segment {
-            segment.unmute(now);
+            segment.event(event, now, &mut self.outputs);
+        }
+        self.end_if_halted(now);
+    }
+
+    /// Another filter, or the same with other settings, takes the place of filter number `index` of a
+    /// decoded track, see [`Chain::replace`](crate::filter::Chain::replace).
+    pub fn replace_filter(&mut self, index: usize, setup: Setup) {
+        match (&mut self.segment, &mut self.mode) {
+            (Some(segment), _) => segment.destination.replace_filter(index, setup),
+            (None, Mode::Decoding(Some(sound))) => {
+                if let Some(place) = sound.filters.get_mut(index) {
+                    *place = setup;
+                }
+            }
+            _ => {}
         }
     }
 
     /// The track is gone, perhaps for good: unless packets follow, it ends here.
     pub fn interrupt(&mut self, now: Instant) {
         self.interrupted_since.get_or_insert(now);
+        if let Some(segment) = &mut self.segment {
+            segment.destination.interrupt();
+        }
     }
 
     /// Another stream goes on where this one ended (media.md T4).
@@ -219,7 +265,9 @@ impl Pipeline {
         self.release(now);
         if let Some(segment) = &mut self.segment {
             segment.handle_timeout(now, &mut self.outputs);
+            self.progress.set(segment);
         }
+        self.end_if_halted(now);
     }
 
     /// Whether a keyframe is needed since the last call (media.md V1).
@@ -243,7 +291,7 @@ impl Pipeline {
 
     /// Whether [`poll_output`](Self::poll_output) has something.
     pub fn has_output(&self) -> bool {
-        !self.outputs.queue.is_empty()
+        !self.outputs.is_empty()
     }
 
     /// Hands on what the jitter buffer lets out.
@@ -254,6 +302,7 @@ impl Pipeline {
                 Release::Packet(packet) => self.advance(&packet),
             }
         }
+        self.end_if_halted(now);
     }
 
     fn lose(&mut self, count: u64) {
@@ -264,7 +313,7 @@ impl Pipeline {
 
     /// Hands a packet to its segment, which a change of codec ends.
     fn advance(&mut self, packet: &RtpPacket) {
-        if packet.payload.is_empty() {
+        if packet.payload.is_empty() || matches!(self.mode, Mode::Halted) {
             return;
         }
         if self
@@ -275,7 +324,7 @@ impl Pipeline {
             self.end_segment(packet.arrival);
         }
         if self.segment.is_none() {
-            self.segment = Some(self.begin_segment(packet.codec));
+            self.segment = self.begin_segment(packet.codec);
         }
         if let Some(segment) = &mut self.segment {
             segment.packet(packet, &mut self.outputs);
@@ -283,47 +332,44 @@ impl Pipeline {
         }
     }
 
-    fn begin_segment(&self, codec: Codec) -> Segment {
-        let summary = Summary::new(codec, self.settings.container(codec));
-        let destination = Passthrough::new(codec, self.source.clone(), self.settings);
-        Segment::new(codec, summary, Box::new(destination), self.wall)
+    fn begin_segment(&mut self, codec: Codec) -> Option<Segment> {
+        let container = Some(self.settings.container(codec));
+        let source = self.source.clone();
+        let destination: Box<dyn Destination> = match &mut self.mode {
+            Mode::Passthrough => Box::new(Passthrough::new(codec, source, self.settings)),
+            Mode::Decoding(sound) => Box::new(Decoded::new(codec, source, sound.take()?)),
+            Mode::Halted => return None,
+        };
+        let summary = Summary::new(codec, container);
+        let mut segment = Segment::new(codec, summary, destination, self.wall);
+        if self.is_muted {
+            segment.mute(self.wall.instant, &mut self.outputs);
+        }
+        Some(segment)
     }
 
     fn end_segment(&mut self, now: Instant) {
         let now = self.interrupted_since.unwrap_or(now);
-        if let Some(mut segment) = self.segment.take() {
-            segment.unmute(now);
-            let end = segment.end(now, self.is_muted);
-            segment.finish(now, end, &mut self.outputs);
-            self.progress.set(&segment);
+        let Some(mut segment) = self.segment.take() else {
+            return;
+        };
+        let end = segment.end(now, self.is_muted);
+        segment.finish(now, end, &mut self.outputs);
+        self.progress.set(&segment);
+        if let Mode::Decoding(sound) = &mut self.mode {
+            *sound = segment.destination.recycle();
         }
     }
-}
 
-/// What waits for the sink, and how much it is.
-#[derive(Debug, Default)]
-struct Outputs {
-    queue: VecDeque<Output>,
-    bytes: usize,
-}
-
-impl Outputs {
-    fn push(&mut self, output: Output) {
-        self.bytes += size(&output);
-        self.queue.push_back(output);
-    }
-
-    fn pop(&mut self) -> Option<Output> {
-        let output = self.queue.pop_front()?;
-        self.bytes -= size(&output);
-        Some(output)
-    }
-}
-
-fn size(output: &Output) -> usize {
-    match output {
-        Output::Bytes(mux::Output::Append(bytes) | mux::Output::PatchHead(bytes)) => bytes.len(),
-        Output::Start(_) | Output::End(_) => 0,
+    /// Ends the track if a filter asks for it.
+    fn end_if_halted(&mut self, now: Instant) {
+        let Some(halt) = self.outputs.halted.take() else {
+            return;
+        };
+        self.end_segment(now);
+        self.mode = Mode::Halted;
+        self.outputs.halted = None;
+        self.outputs.push(Output::Halt(halt));
     }
 }
 

@@ -4,6 +4,7 @@ use super::destination::{Around, Destination};
 use super::summary::{Cause, Gap, Seam, SeamReason, Span, Summary};
 use super::{Output, Outputs};
 use crate::depacketize::{self, Depacketizer};
+use crate::filter::TrackEvent;
 use crate::media::{Codec, Pts};
 use crate::rtp::jitter_buffer::Arrival;
 use crate::rtp::timeline::{Discontinuity, Placement, Timeline, WallClock};
@@ -77,12 +78,27 @@ impl Segment {
     }
 
     /// The publisher muted the track.
-    pub(super) fn mute(&mut self, now: Instant) {
+    pub(super) fn mute(&mut self, now: Instant, outputs: &mut Outputs) {
         self.muted_from = self.timeline.pts_at(now);
+        let (destination, mut around) = self.split(now, outputs);
+        destination.mute(&mut around);
     }
 
-    /// The publisher unmuted the track, or it ends.
-    pub(super) fn unmute(&mut self, now: Instant) {
+    /// The publisher unmuted the track.
+    pub(super) fn unmute(&mut self, now: Instant, outputs: &mut Outputs) {
+        self.end_mute(now);
+        let (destination, mut around) = self.split(now, outputs);
+        destination.unmute(&mut around);
+    }
+
+    /// Something else happened to the track.
+    pub(super) fn event(&mut self, event: TrackEvent, now: Instant, outputs: &mut Outputs) {
+        let (destination, mut around) = self.split(now, outputs);
+        destination.event(event, &mut around);
+    }
+
+    /// The track was unmuted, or it ends.
+    fn end_mute(&mut self, now: Instant) {
         let from = self.muted_from.take();
         let (Some(from), Some(to)) = (from, self.timeline.pts_at(now)) else {
             return;
@@ -129,6 +145,7 @@ impl Segment {
 
     /// Writes what is left and finalises the file.
     pub(super) fn finish(&mut self, now: Instant, end: Pts, outputs: &mut Outputs) {
+        self.end_mute(now);
         self.end_stream(now, outputs);
         let (destination, mut around) = self.split(now, outputs);
         if destination.finish(end, &mut around) {
