@@ -366,21 +366,27 @@ impl Link {
     /// Hands on what is decided.
     fn release(&mut self, out: &mut VecDeque<Item>) {
         while let Some(held) = self.held.pop_front() {
-            match held {
-                Held::Other(item) => out.push_back(item),
-                Held::Block(mut block, len) => {
-                    let Some((samples, is_gap)) = self.adapter.take(len) else {
-                        self.held.push_front(Held::Block(block, len));
-                        return;
-                    };
-                    block.samples = samples;
-                    out.push_back(match is_gap {
-                        true => Item::Gap(block),
-                        false => Item::Block(block),
-                    });
-                }
+            match self.decide(held) {
+                Ok(item) => out.push_back(item),
+                Err(held) => return self.held.push_front(held),
             }
         }
+    }
+
+    /// Gives a block its sound; gives it back if that is not decided.
+    fn decide(&mut self, held: Held) -> Result<Item, Held> {
+        let (mut block, len) = match held {
+            Held::Other(item) => return Ok(item),
+            Held::Block(block, len) => (block, len),
+        };
+        let Some((samples, is_gap)) = self.adapter.take(len) else {
+            return Err(Held::Block(block, len));
+        };
+        block.samples = samples;
+        Ok(match is_gap {
+            true => Item::Gap(block),
+            false => Item::Block(block),
+        })
     }
 
     fn report(&mut self, change: Change, pts: Pts, reason: String) {

@@ -68,6 +68,14 @@ impl Opener {
         })
     }
 
+    fn refusal(&self) -> Option<FilterError> {
+        self.refusals.lock().unwrap().pop()
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Log)) {
+        what(&mut self.log.lock().unwrap());
+    }
+
     pub(super) fn log(&self) -> Log {
         self.log.lock().unwrap().clone()
     }
@@ -83,10 +91,10 @@ impl Open for Opener {
     }
 
     fn open(&mut self, format: AudioFormat, block: usize) -> Result<Box<dyn Filter>, FilterError> {
-        if let Some(error) = self.refusals.lock().unwrap().pop() {
+        if let Some(error) = self.refusal() {
             return Err(error);
         }
-        self.log.lock().unwrap().opened.push((format, block));
+        self.note(|log| log.opened.push((format, block)));
         Ok(Box::new(Scripted {
             opener: self.clone(),
             count: 0,
@@ -102,10 +110,10 @@ impl Filter for Scripted {
         block: &mut AudioBlock,
         lost_before: u32,
     ) -> Result<Verdict, FilterError> {
-        let mut log = self.opener.log.lock().unwrap();
-        log.blocks.push((block.pts, block.len_per_channel()));
-        log.lost_before += lost_before;
-        drop(log);
+        self.opener.note(|log| {
+            log.blocks.push((block.pts, block.len_per_channel()));
+            log.lost_before += lost_before;
+        });
         self.count += 1;
         let verdict = (self.opener.script)(self.count - 1, block)?;
         let len = block.samples.len();
@@ -115,7 +123,7 @@ impl Filter for Scripted {
     }
 
     fn event(&mut self, event: &TrackEvent) -> Result<EventVerdict, FilterError> {
-        self.opener.log.lock().unwrap().events.push(event.clone());
+        self.opener.note(|log| log.events.push(event.clone()));
         match event {
             TrackEvent::Message { topic, .. } if topic == "echo" => {
                 self.said.push(Emission {
@@ -135,7 +143,7 @@ impl Filter for Scripted {
     }
 
     fn finish(&mut self) -> Result<Option<Vec<f32>>, FilterError> {
-        self.opener.log.lock().unwrap().finished += 1;
+        self.opener.note(|log| log.finished += 1);
         Ok(Some(std::mem::take(&mut self.line)))
     }
 

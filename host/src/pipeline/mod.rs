@@ -33,7 +33,7 @@ use crate::mux::Container;
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
 use crate::rtp::{RtpPacket, SenderReport};
-use decoded::{Decoded, Sound};
+use decoded::{Decoded, Sound, Track};
 use destination::Destination;
 use output::Outputs;
 use passthrough::Passthrough;
@@ -337,7 +337,15 @@ impl Pipeline {
         let source = self.source.clone();
         let destination: Box<dyn Destination> = match &mut self.mode {
             Mode::Passthrough => Box::new(Passthrough::new(codec, source, self.settings)),
-            Mode::Decoding(sound) => Box::new(Decoded::new(codec, source, sound.take()?)),
+            Mode::Decoding(sound) => {
+                let patience = self.settings.audio.max_delay + MARGIN;
+                let track = Track {
+                    codec,
+                    source,
+                    patience,
+                };
+                Box::new(Decoded::new(track, sound.take()?))
+            }
             Mode::Halted => return None,
         };
         let summary = Summary::new(codec, container);
@@ -372,6 +380,10 @@ impl Pipeline {
         self.outputs.push(Output::Halt(halt));
     }
 }
+
+/// By how much longer than the jitter buffer waits a decoded track does: what comes at the last
+/// moment may be on its way.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// How long a page, fragment or cluster stays open when nothing comes any more.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);

@@ -29,7 +29,8 @@ use running::Running;
 /// What is made of a track that is decoded.
 #[derive(Debug)]
 pub struct Sound {
-    /// What the filters work on; what is left open is as the track has it.
+    /// What the filters work on. What is left open is as the outlet wants it, unless a filter wants
+    /// something else; then it is as the track has it.
     pub work: Work,
     /// The filters, in order.
     pub filters: Vec<Setup>,
@@ -37,9 +38,6 @@ pub struct Sound {
     pub outlet: Outlet,
     /// What goes on while the track is muted.
     pub on_mute: OnMute,
-    /// How far silence that stands for missing packets stays behind time: longer than the jitter
-    /// buffer waits, so that it never takes the place of sound that is still to come.
-    pub patience: Duration,
     /// Makes decoders.
     pub decoders: Decoders,
 }
@@ -88,14 +86,13 @@ pub enum OnMute {
 pub type Decoders = fn(Codec, AudioFormat) -> Result<Box<dyn Decoder>, CodecError>;
 
 impl Sound {
-    /// The usual for this outlet: 48 kHz, no filter, silence while muted.
+    /// The usual for this outlet: no filter, silence while muted.
     pub fn new(outlet: Outlet) -> Self {
         Self {
             work: Work::default(),
             filters: Vec::new(),
             outlet,
             on_mute: OnMute::Silence,
-            patience: Duration::from_millis(500),
             decoders: codec::decoder,
         }
     }
@@ -109,18 +106,37 @@ impl Sound {
         } else {
             Channels::Mono
         };
-        self.work.of(AudioFormat::new(SampleRate::HZ_48000, source))
+        let outlet = self.outlet.wants();
+        let wants = || self.filters.iter().map(|setup| setup.open.wants());
+        let suits_rate = wants().all(|wants| wants.rate.is_none() || wants.rate == outlet.rate);
+        let suits_channels =
+            wants().all(|wants| wants.channels.is_none() || wants.channels == outlet.channels);
+        let suiting = Work {
+            rate: outlet.rate.filter(|_| suits_rate),
+            channels: outlet.channels.filter(|_| suits_channels),
+        };
+        let source = AudioFormat::new(SampleRate::HZ_48000, source);
+        self.work.of(suiting.of(source))
     }
 }
 
 /// Decodes access units and does with the sound what is asked for.
 #[derive(Debug)]
 pub(in crate::pipeline) struct Decoded {
-    codec: Codec,
-    source: Source,
+    track: Track,
     state: State,
     /// What happened before the first unit.
     early: VecDeque<TrackEvent>,
+}
+
+/// The track that is decoded.
+#[derive(Debug)]
+pub(in crate::pipeline) struct Track {
+    pub(in crate::pipeline) codec: Codec,
+    pub(in crate::pipeline) source: Source,
+    /// How far silence that stands for missing packets stays behind time: longer than the jitter
+    /// buffer waits, so that it never takes the place of sound that is still to come.
+    pub(in crate::pipeline) patience: Duration,
 }
 
 #[derive(Debug)]
@@ -133,10 +149,9 @@ enum State {
 }
 
 impl Decoded {
-    pub(in crate::pipeline) fn new(codec: Codec, source: Source, sound: Box<Sound>) -> Self {
+    pub(in crate::pipeline) fn new(track: Track, sound: Box<Sound>) -> Self {
         Self {
-            codec,
-            source,
+            track,
             state: State::Waiting(sound),
             early: VecDeque::from([TrackEvent::Published]),
         }
@@ -157,8 +172,8 @@ impl Decoded {
     }
 
     /// Begins with the first unit.
-    fn begin(&mut self, sound: Box<Sound>, unit: &AccessUnit, around: &mut Around<'_>) {
-        self.state = match Running::start(self.codec, &self.source, *sound, unit, around) {
+    fn begin(&mut self, sound: Sound, unit: &AccessUnit, around: &mut Around<'_>) {
+        self.state = match Running::start(&self.track, sound, unit, around) {
             Ok(running) => State::Running(Box::new(running)),
             Err(error) => {
                 around.outputs.halt(Halt::Egress(error.to_string()));
@@ -174,7 +189,7 @@ impl Decoded {
 impl Destination for Decoded {
     fn unit(&mut self, unit: AccessUnit, around: &mut Around<'_>) {
         match std::mem::replace(&mut self.state, State::Failed) {
-            State::Waiting(sound) => self.begin(sound, &unit, around),
+            State::Waiting(sound) => self.begin(*sound, &unit, around),
             other => self.state = other,
         }
         if let Some(running) = self.running_mut() {

@@ -46,6 +46,17 @@ impl Outlet {
         }
     }
 
+    /// How it would like its sound.
+    pub(super) const fn wants(self) -> Work {
+        match self {
+            Self::Pcm { format, .. } | Self::Messages { format, .. } => format,
+            Self::Opus(_) | Self::Nothing => Work {
+                rate: None,
+                channels: None,
+            },
+        }
+    }
+
     /// Prepares for sound of `from`, of a track that `metadata` describes.
     pub(super) fn open(
         self,
@@ -165,6 +176,8 @@ impl Opened {
         match item {
             Item::Block(block) => self.block(&block, around),
             Item::Gap(_) => self.break_off(around),
+            // Whoever only looks says nothing of what others say.
+            Item::Event(_) if matches!(self.kind, Kind::Nothing) => {}
             Item::Event(event) => {
                 let kind = EventKind::Track(event.event, event.text);
                 say(event.pts, kind, around);

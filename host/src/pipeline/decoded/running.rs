@@ -6,14 +6,14 @@ use bytes::Bytes;
 use super::grid::Grid;
 use super::outlet::Opened;
 use super::steps::{Step, Steps};
-use super::{OnMute, Sound, SoundError};
+use super::{OnMute, Sound, SoundError, Track};
 use crate::bitstream::opus;
 use crate::codec::reblock::Reblocker;
 use crate::filter::{Chain, Setup, TrackEvent};
-use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, NtpTimestamp, Pts};
+use crate::media::{AccessUnit, AudioBlock, ClockRate, NtpTimestamp, Pts};
 use crate::mux::Metadata;
+use crate::pipeline::Sounds;
 use crate::pipeline::destination::Around;
-use crate::pipeline::{Sounds, Source};
 
 /// A track that is being decoded.
 #[derive(Debug)]
@@ -37,18 +37,20 @@ pub(super) struct Running {
     fill_at: Option<Instant>,
     /// What is made of the track, without its filters.
     sound: Sound,
+    /// How far silence that stands for missing packets stays behind time.
+    patience: Duration,
     stretches: Vec<AudioBlock>,
 }
 
 impl Running {
     /// Starts with the first unit.
     pub(super) fn start(
-        codec: Codec,
-        source: &Source,
+        track: &Track,
         mut sound: Sound,
         first: &AccessUnit,
         around: &mut Around<'_>,
     ) -> Result<Self, SoundError> {
+        let codec = track.codec;
         let format = sound.format(codec, first);
         let grid = Grid::new((sound.decoders)(codec, format)?);
         let format = grid.format();
@@ -56,9 +58,9 @@ impl Running {
         around.summary.started_at = anchor;
         let metadata = Metadata {
             codec,
-            room: source.room.clone(),
-            participant: source.participant.clone(),
-            track: source.track.clone(),
+            room: track.source.room.clone(),
+            participant: track.source.participant.clone(),
+            track: track.source.track.clone(),
             started_at: anchor.map_or(NtpTimestamp(0), |anchor| anchor.ntp),
         };
         let outlet = sound.outlet.open(metadata, format, anchor, around)?;
@@ -78,6 +80,7 @@ impl Running {
             muted: None,
             fill_at: None,
             sound,
+            patience: track.patience,
             stretches: Vec::new(),
         })
     }
@@ -95,7 +98,7 @@ impl Running {
         } else {
             around.summary.units.sink_full += 1;
         }
-        self.fill_at = Some(around.now + self.sound.patience + self.pace());
+        self.fill_at = Some(around.now + self.patience + self.pace());
         self.work(around);
     }
 
@@ -106,7 +109,8 @@ impl Running {
         match &event {
             TrackEvent::Muted => {
                 self.muted = Some((at, None));
-                self.fill_at.get_or_insert(around.now + self.pace());
+                let soon = around.now + self.pace();
+                self.fill_at.get_or_insert(soon);
             }
             TrackEvent::Unmuted => {
                 if let Some((_, to @ None)) = &mut self.muted {
@@ -210,9 +214,7 @@ impl Running {
             return;
         };
         let rate = self.grid.format().rate;
-        let due = self
-            .sample(pts)
-            .saturating_sub(rate.samples(self.sound.patience));
+        let due = self.sample(pts).saturating_sub(rate.samples(self.patience));
         let until = match (self.muted, self.sound.on_mute) {
             (Some((_, Some(_))) | None, _) if !self.outlet.is_live() => {
                 self.fill_at = None;
