@@ -34,6 +34,22 @@ pub enum Change {
     FailedEgress,
 }
 
+impl Change {
+    /// Its name in manifests and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypassed => "bypassed",
+            Self::Silenced => "silenced",
+            Self::Restarted => "restarted",
+            Self::GivenUp => "given_up",
+            Self::Replaced => "replaced",
+            Self::RolledBack => "rolled_back",
+            Self::StoppedTrack => "stopped_track",
+            Self::FailedEgress => "failed_egress",
+        }
+    }
+}
+
 /// What a filter did, in blocks as it gets them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use crate::filter::{Change, Content, Switch, Text, TrackEvent};
+use crate::filter::{Content, Switch, Text, TrackEvent};
 use crate::media::{ClockRate, Pts};
 
 /// Something that happens beside the sound of a decoded track, in order with it.
@@ -40,7 +40,7 @@ impl Event {
             EventKind::Switch(switch) => json!({
                 "event": "filter",
                 "filter": switch.filter,
-                "change": change(switch.change),
+                "change": switch.change.as_str(),
                 "reason": switch.reason,
             }),
         };
@@ -126,17 +126,4 @@ fn hex(bytes: &[u8]) -> String {
 fn micros(pts: Pts) -> Value {
     let micros = pts.duration(ClockRate::OPUS).as_micros();
     json!(u64::try_from(micros).unwrap_or(u64::MAX))
-}
-
-const fn change(change: Change) -> &'static str {
-    match change {
-        Change::Bypassed => "bypassed",
-        Change::Silenced => "silenced",
-        Change::Restarted => "restarted",
-        Change::GivenUp => "given_up",
-        Change::Replaced => "replaced",
-        Change::RolledBack => "rolled_back",
-        Change::StoppedTrack => "stopped_track",
-        Change::FailedEgress => "failed_egress",
-    }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::filter::{Counts, Switch};
-use crate::media::{Codec, Pts};
+use crate::media::{AudioFormat, Codec, Pts};
 use crate::mux::Container;
 use crate::rtp::timeline::Anchor;
 
@@ -52,6 +52,8 @@ pub struct Summary {
 /// What became of the sound of a decoded track, in samples per channel if nothing else is said.
 #[derive(Clone, Debug, Default)]
 pub struct Sounds {
+    /// How they are laid out between decoder and filters.
+    pub format: Option<AudioFormat>,
     /// They came from access units.
     pub decoded: u64,
     /// The decoder made them up for units that were lost.

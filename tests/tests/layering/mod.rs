@@ -39,7 +39,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "egress",
         &[
-            "clock", "media", "mux", "pipeline", "rtc", "rtp", "signal", "sink",
+            "clock", "filter", "media", "mux", "pipeline", "rtc", "rtp", "signal", "sink",
         ],
     ),
     ("command", &["*"]),
@@ -53,7 +53,9 @@ const DRIVERS: &[&str] = &[
     "command/",
     "dial/tls.rs",
     "dial/upgrade.rs",
+    "egress/disk.rs",
     "egress/files.rs",
+    "egress/inspector.rs",
     "egress/recorder.rs",
     "egress/recovery.rs",
     "egress/writer.rs",
@@ -75,6 +77,7 @@ const DRIVERS: &[&str] = &[
     "rtc/worker.rs",
     "signal/socket/",
     "sink/file.rs",
+    "sink/lines.rs",
     "sink/spool.rs",
     "sink/websocket/socket.rs",
 ];

@@ -66,7 +66,10 @@ impl Running {
         let outlet = sound.outlet.open(metadata, format, anchor, around)?;
         let filters = std::mem::take(&mut sound.filters);
         let gaps = sound.outlet.gaps();
-        around.summary.sound = Some(Sounds::default());
+        around.summary.sound = Some(Sounds {
+            format: Some(format),
+            ..Sounds::default()
+        });
         Ok(Self {
             clock: codec.clock_rate(),
             origin: first.pts,
