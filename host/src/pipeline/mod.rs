@@ -3,6 +3,7 @@
 //! ```text
 //! RtpPacket ─ jitter buffer ─ segment ( injected? ─ timeline ─ depacketizer ─ destination ) ─► Output
 //!                                        passthrough: gate ─ muxer
+//!                                        packets: messages
 //!                                        decoded: decoder ─ filters ─ encoder, muxer or messages
 //! ```
 //!
@@ -14,6 +15,7 @@ mod event;
 mod file;
 mod gate;
 mod output;
+mod packets;
 mod passthrough;
 mod progress;
 mod segment;
@@ -33,9 +35,10 @@ use crate::mux::Container;
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
 use crate::rtp::{RtpPacket, SenderReport};
-use decoded::{Decoded, Sound, Track};
+use decoded::{Decoded, OnMute, Sound, Track};
 use destination::Destination;
 use output::Outputs;
+use packets::Packets;
 use passthrough::Passthrough;
 use segment::Segment;
 
@@ -63,6 +66,8 @@ enum Mode {
     Passthrough,
     /// They are decoded; what with is with the segment if there is one.
     Decoding(Option<Box<Sound>>),
+    /// They are messages, as they came.
+    Packets(OnMute),
     /// Nothing any more: a filter ended the track.
     Halted,
 }
@@ -142,6 +147,12 @@ impl Pipeline {
     pub fn decoding(source: Source, settings: Settings, wall: WallClock, sound: Sound) -> Self {
         let mode = Mode::Decoding(Some(Box::new(sound)));
         Self::with(mode, source, settings, wall)
+    }
+
+    /// A pipeline that makes a message of each Opus packet, untouched, and waits for its first.
+    /// Packets of other codecs are refused and counted.
+    pub fn packets(source: Source, settings: Settings, wall: WallClock, on_mute: OnMute) -> Self {
+        Self::with(Mode::Packets(on_mute), source, settings, wall)
     }
 
     fn with(mode: Mode, source: Source, settings: Settings, wall: WallClock) -> Self {
@@ -346,6 +357,7 @@ impl Pipeline {
                 };
                 Box::new(Decoded::new(track, sound.take()?))
             }
+            Mode::Packets(on_mute) => Box::new(Packets::new(codec, *on_mute)),
             Mode::Halted => return None,
         };
         let summary = Summary::new(codec, container);

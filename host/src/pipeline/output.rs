@@ -31,16 +31,16 @@ pub enum Output {
 /// Sound that begins to go out by messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opening {
-    /// How their samples are laid out.
+    /// How their samples are laid out; of Opus packets each says so itself.
     pub format: AudioFormat,
     /// The wall-clock time of position 0.
     pub anchor: Option<Anchor>,
 }
 
-/// Sound for one binary message: interleaved 16-bit little-endian samples.
+/// Sound for one binary message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The samples.
+    /// Interleaved 16-bit little-endian samples, or an Opus packet.
     pub bytes: Bytes,
     /// Where they begin: 48 kHz ticks since the track's origin.
     pub pts: Pts,

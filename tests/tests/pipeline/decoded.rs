@@ -236,6 +236,37 @@ fn t5_a_media_clock_that_is_slow_is_followed_to_2_5_ms() {
     heard.assert_gapless();
 }
 
+/// S2, S4: Opus packets go out as they came, and silence while the track is muted.
+#[test]
+fn s2_opus_packets_are_messages_as_they_came() {
+    for (on_mute, between) in [(OnMute::Silence, 500), (OnMute::Pause, 0)] {
+        let mut recording = Recording::of_packets(on_mute);
+        let mut sender = Sender::new(&recording);
+        let mut sent = sender.send(50);
+        recording.packets(sent.iter().cloned());
+        recording.mute();
+        recording.wait(Duration::from_secs(10));
+        sender.pause(Duration::from_secs(10));
+        recording.unmute();
+        let rest = sender.send(50);
+        recording.packets(rest.iter().cloned());
+        sent.extend(rest);
+
+        let heard = Heard::of(recording);
+
+        assert_eq!(heard.mutes(), [(true, 980), (false, 10_980)]);
+        let is_silence = |message: &&Message| message.bytes[..] == [0xf8, 0xff, 0xfe];
+        let filled = heard.messages.iter().filter(is_silence).count();
+        assert!(filled.abs_diff(between) <= 1, "{filled}");
+        let came = heard.messages.iter().filter(|message| !is_silence(message));
+        assert!(
+            came.map(|message| &message.bytes)
+                .eq(sent.iter().map(|packet| &packet.payload))
+        );
+        assert_eq!(heard.messages.last().expect("some").pts, Pts(11_980 * 48));
+    }
+}
+
 /// What a filter that only looks says has the place of what it saw, and comes in order.
 #[test]
 fn an_inspector_puts_out_what_it_says_and_nothing_else() {

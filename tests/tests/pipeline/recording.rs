@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trackmill::media::{NtpTimestamp, TrackKind};
-use trackmill::pipeline::decoded::Sound;
+use trackmill::pipeline::decoded::{OnMute, Sound};
 use trackmill::pipeline::{Output, Pipeline, Settings, Source, Start, Summary};
 use trackmill::rtp::RtpPacket;
 use trackmill::rtp::timeline::WallClock;
@@ -46,6 +46,13 @@ impl Recording {
     pub(super) fn decoding(sound: Sound) -> Self {
         Self::of(TrackKind::Audio, |source, wall| {
             Pipeline::decoding(source, Settings::default(), wall, sound)
+        })
+    }
+
+    /// Of Opus packets that are messages.
+    pub(super) fn of_packets(on_mute: OnMute) -> Self {
+        Self::of(TrackKind::Audio, |source, wall| {
+            Pipeline::packets(source, Settings::default(), wall, on_mute)
         })
     }
 
