@@ -28,6 +28,7 @@ pub mod rtp;
 pub mod depacketize;
 pub mod bitstream;
 pub mod codec;
+pub mod filter;
 pub mod mux;
 pub mod sink;
 pub mod pipeline;

@@ -79,7 +79,7 @@ fn track() -> Track {
 fn summary() -> Summary {
     Summary {
         codec: Codec::H264,
-        container: Container::Mp4,
+        container: Some(Container::Mp4),
         started_at: Some(Anchor {
             ntp: NtpTimestamp((3_997_180_000 << 32) | (1 << 31)),
             origin: AnchorOrigin::SenderReport,
@@ -126,6 +126,8 @@ fn summary() -> Summary {
             }),
         ),
         drift_ppm: Some(-11.5),
+        overrun: 0,
+        sound: None,
     }
 }
 

@@ -7,10 +7,10 @@ use super::manifest::{Manifest, Moment, Subject};
 use super::{Ending, Plan};
 use crate::clock;
 use crate::mux;
-use crate::pipeline::{Output, Source, Start, Summary};
+use crate::pipeline::{Event, Output, Source, Start, Summary};
 use crate::signal::{Publication, Room};
 use crate::sink::path::Values;
-use crate::sink::{self, FileSink, SinkError};
+use crate::sink::{self, FileSink, Lines, SinkError};
 
 /// The track of a recording: everything a file name or a manifest may say about it.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub(super) struct Files {
 struct Open {
     sink: FileSink,
     draft: Manifest,
+    /// What happens beside the sound, once something did.
+    events: Option<Lines>,
 }
 
 impl File {
@@ -106,7 +108,12 @@ impl Files {
                 Output::Start(start) => self.start(&start)?,
                 Output::End(summary) => self.end(&summary)?,
                 Output::Bytes(mux::Output::PatchHead(head)) => self.patch_head(&head)?,
-                Output::Bytes(mux::Output::Append(_)) => {}
+                Output::Event(event) => self.note(&event)?,
+                // Messages are for sockets; what comes of a halt is the writer's.
+                Output::Bytes(mux::Output::Append(_))
+                | Output::Open(_)
+                | Output::Message(_)
+                | Output::Halt(_) => {}
             }
         }
         self.append(&mut appended)
@@ -134,7 +141,11 @@ impl Files {
             drop(sink.discard());
             return Err(error);
         }
-        self.open = Some(Open { sink, draft });
+        self.open = Some(Open {
+            sink,
+            draft,
+            events: None,
+        });
         Ok(())
     }
 
@@ -154,14 +165,41 @@ impl Files {
         }
     }
 
+    /// Writes down what happened beside the sound.
+    fn note(&mut self, event: &Event) -> Result<(), SinkError> {
+        let (Some(open), Some(line)) = (&mut self.open, event.to_json_line()) else {
+            return Ok(());
+        };
+        let lines = match &mut open.events {
+            Some(lines) => lines,
+            none => none.insert(Lines::open(beside(open.sink.target()))?),
+        };
+        lines.append(&line)
+    }
+
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
-        if let Some(Open { sink, draft }) = self.open.take() {
+        if let Some(open) = self.open.take() {
+            let Open {
+                sink,
+                draft,
+                events,
+            } = open;
             let manifest = draft.holding(summary, sink.len());
             let path = sink.finish()?;
+            if let Some(events) = events {
+                events.finish(&beside(&path))?;
+            }
             self.finished.push(File { path, manifest });
         }
         Ok(())
     }
+}
+
+/// Where the events of a file go.
+fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".events.jsonl");
+    name.into()
 }
 
 fn file_name(path: &Path) -> String {

@@ -1,12 +1,14 @@
 //! One recording: its life, its manifest, its tasks.
 //!
 //! ```text
-//! media worker                      disk thread
-//! Recorder (pipeline) ─ deliveries ─► Writer ─► sink::FileSink, manifest
+//! media or filter worker            disk thread
+//! Recorder (pipeline) ─ deliveries ┬► Writer ─► sink::FileSink, manifest, events
+//! Inspector (pipeline) ─ words ────┘
 //! ```
 
 mod disk;
 mod files;
+mod inspector;
 pub mod manifest;
 mod recorder;
 pub mod recovery;
@@ -19,11 +21,14 @@ pub use disk::Disk;
 pub use files::{File, Track};
 pub use writer::{Failure, Outcome, Writer};
 
-use crate::pipeline::{self, Pipeline, Progress};
+use crate::filter::{Setup, Workers};
+use crate::pipeline::decoded::{Outlet, Sound};
+use crate::pipeline::{self, Pipeline, Progress, Source};
 use crate::rtc::Consumer;
 use crate::rtp::timeline::WallClock;
 use crate::sink::{self, path::Template};
-use recorder::Recorder;
+use inspector::Inspector;
+use recorder::{Recorder, Words};
 
 /// What to record, and where to.
 #[derive(Clone, Debug)]
@@ -47,19 +52,61 @@ pub struct Egress {
     pub consumer: Box<dyn Consumer>,
     /// For a task of its own on a [`Disk`]; it ends after the consumer.
     pub writer: Writer,
+    /// Consumers of the same track that only look.
+    pub inspectors: Vec<Box<dyn Consumer>>,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// What inspectors are made of.
+    source: Source,
+    settings: pipeline::Settings,
+    words: Words,
 }
 
 impl Egress {
     /// Makes the two halves of a recording. Nothing is created before media comes.
     pub fn new(plan: Plan, wall: WallClock) -> Self {
         let pipeline = Pipeline::new(plan.track.source(), plan.pipeline, wall);
+        Self::of(pipeline, plan)
+    }
+
+    /// The same for a file of sound that is decoded: its consumer has its home on one of `workers`,
+    /// and what the room gets stands in for it.
+    pub fn decoded(plan: Plan, sound: Sound, workers: &Workers, wall: WallClock) -> Self {
+        let source = plan.track.source();
+        let pipeline = Pipeline::decoding(source, plan.pipeline, wall, sound);
+        let egress = Self::of(pipeline, plan);
+        Self {
+            consumer: workers.host(egress.consumer),
+            ..egress
+        }
+    }
+
+    /// Has filters look at the track, each by itself, on `workers`: every one decodes its own copy.
+    /// What they say lies beside the recording.
+    #[must_use]
+    pub fn inspected(mut self, filters: Vec<Setup>, workers: &Workers, wall: WallClock) -> Self {
+        for filter in filters {
+            let sound = Sound {
+                filters: vec![filter],
+                ..Sound::new(Outlet::Nothing)
+            };
+            let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
+            let inspector = Inspector::new(pipeline, self.words.clone());
+            self.inspectors.push(workers.host(Box::new(inspector)));
+        }
+        self
+    }
+
+    fn of(pipeline: Pipeline, plan: Plan) -> Self {
         let progress = pipeline.progress();
         let (recorder, deliveries) = Recorder::new(pipeline);
         Self {
+            source: plan.track.source(),
+            settings: plan.pipeline,
+            words: recorder.words(),
             consumer: Box::new(recorder),
             writer: Writer::new(plan, deliveries),
+            inspectors: Vec::new(),
             progress,
         }
     }

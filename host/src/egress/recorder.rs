@@ -18,6 +18,9 @@ pub(super) struct Recorder {
     retry_at: Option<Instant>,
 }
 
+/// The way to the task of a recording's sink.
+pub(super) type Words = mpsc::Sender<Delivery>;
+
 /// What a recorder hands to its sink's task.
 #[derive(Debug)]
 pub(super) enum Delivery {
@@ -39,6 +42,11 @@ impl Recorder {
             retry_at: None,
         };
         (recorder, arrivals)
+    }
+
+    /// The way to the sink's task, for others who have something to say.
+    pub(super) fn words(&self) -> Words {
+        self.deliveries.clone()
     }
 
     /// Hands over what the channel takes.
@@ -97,6 +105,10 @@ impl Consumer for Recorder {
         self.deliver(now);
     }
 
+    fn overrun(&mut self, count: u64) {
+        self.pipeline.overrun(count);
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         [self.pipeline.poll_timeout(), self.retry_at]
             .into_iter()
@@ -125,7 +137,10 @@ mod tests {
 
     use super::*;
     use crate::clock;
-    use crate::media::{Codec, MediaTime, SeqNo, Ssrc, TrackKind};
+    use crate::egress::inspector::Inspector;
+    use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup};
+    use crate::media::{AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind};
+    use crate::pipeline::decoded::{Outlet, Sound};
     use crate::pipeline::{Settings, Source};
 
     #[test]
@@ -169,6 +184,45 @@ mod tests {
         assert!(!track.recorder.pipeline.has_output());
     }
 
+    #[test]
+    fn what_an_inspector_says_goes_to_the_sink_and_nothing_else_of_it() {
+        let mut track = Track::new();
+        let sound = Sound {
+            filters: vec![Setup {
+                open: Box::new(Refuses),
+                on_error: OnError::Bypass,
+                restart: Restart::default(),
+            }],
+            ..Sound::new(Outlet::Nothing)
+        };
+        let wall = clock::wall_clock();
+        let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
+        let mut inspector = Inspector::new(pipeline, track.recorder.words());
+
+        inspector.packet(track.packet());
+        inspector.notice(Notice::Ended, track.now);
+
+        let Ok(Delivery::Next(Output::Event(event))) = track.deliveries.try_recv() else {
+            panic!("it says that it was given up");
+        };
+        assert!(event.to_json_line().unwrap().contains("given_up"));
+        assert!(track.deliveries.try_recv().is_err());
+    }
+
+    /// A filter whose settings are wrong.
+    #[derive(Debug)]
+    struct Refuses;
+
+    impl Open for Refuses {
+        fn name(&self) -> &str {
+            "refuses"
+        }
+
+        fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+            Err(FilterError::Config("it has none".into()))
+        }
+    }
+
     struct Track {
         recorder: Recorder,
         deliveries: mpsc::Receiver<Delivery>,
@@ -179,13 +233,7 @@ mod tests {
 
     impl Track {
         fn new() -> Self {
-            let source = Source {
-                kind: TrackKind::Audio,
-                room: "room".into(),
-                participant: "alice".into(),
-                track: "TR_1".into(),
-            };
-            let pipeline = Pipeline::new(source, Settings::default(), clock::wall_clock());
+            let pipeline = Pipeline::new(source(), Settings::default(), clock::wall_clock());
             let (recorder, deliveries) = Recorder::new(pipeline);
             Self {
                 recorder,
@@ -198,18 +246,24 @@ mod tests {
 
         fn hear_seconds(&mut self, seconds: usize) {
             for _ in 0..50 * seconds {
-                self.recorder.packet(RtpPacket {
-                    ssrc: Ssrc(1),
-                    sequence_number: SeqNo(self.packets),
-                    timestamp: MediaTime(self.packets * 960),
-                    codec: Codec::Opus,
-                    marker: false,
-                    arrival: self.now,
-                    payload: Bytes::from_static(&[0xf8, 1, 2, 3]),
-                });
-                self.packets += 1;
-                self.now += Duration::from_millis(20);
+                let packet = self.packet();
+                self.recorder.packet(packet);
             }
+        }
+
+        fn packet(&mut self) -> RtpPacket {
+            let packet = RtpPacket {
+                ssrc: Ssrc(1),
+                sequence_number: SeqNo(self.packets),
+                timestamp: MediaTime(self.packets * 960),
+                codec: Codec::Opus,
+                marker: false,
+                arrival: self.now,
+                payload: Bytes::from_static(&[0xf8, 1, 2, 3]),
+            };
+            self.packets += 1;
+            self.now += Duration::from_millis(20);
+            packet
         }
 
         /// Takes what was delivered and counts it, but for the last delivery.
@@ -222,6 +276,15 @@ mod tests {
                 }
             }
             count
+        }
+    }
+
+    fn source() -> Source {
+        Source {
+            kind: TrackKind::Audio,
+            room: "room".into(),
+            participant: "alice".into(),
+            track: "TR_1".into(),
         }
     }
 }

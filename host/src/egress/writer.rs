@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 use super::files::{File, Files};
 use super::recorder::Delivery;
 use super::{EgressId, Plan};
+use crate::filter::Halt;
 use crate::pipeline::Output;
 use crate::sink::SinkError;
 
@@ -40,6 +41,9 @@ pub enum Failure {
         /// What was written until then; it plays as it lies.
         unfinished: Option<PathBuf>,
     },
+    /// A filter failed that may not be passed by.
+    #[error("{0}")]
+    Filter(String),
     /// A bug ended it.
     #[error("the recorder ended unexpectedly{}", left(.unfinished.as_ref()))]
     Lost {
@@ -65,10 +69,13 @@ impl Writer {
             mut deliveries,
         } = self;
         let mut batch = Vec::new();
+        let mut halt = None;
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
             let (outputs, is_last) = unpack(&mut batch);
-            if is_last {
-                return finish(id, files, outputs).await;
+            halt = halt.or_else(|| halt_in(&outputs));
+            if is_last || halt.is_some() {
+                let outcome = finish(id, files, outputs).await;
+                return outcome.halted(halt);
             }
             if let Err(error) = files.apply(outputs) {
                 return Outcome::new(id, files, Err(error));
@@ -90,6 +97,18 @@ impl Outcome {
             .err()
             .map(|error| Failure::Sink { error, unfinished });
         Self { id, files, failure }
+    }
+
+    /// What a filter asked for when it failed.
+    fn halted(self, halt: Option<Halt>) -> Self {
+        let failure = match halt {
+            Some(Halt::Egress(reason)) => Some(Failure::Filter(reason)),
+            Some(Halt::Track(_)) | None => None,
+        };
+        Self {
+            failure: self.failure.or(failure),
+            ..self
+        }
     }
 
     const fn lost(id: EgressId) -> Self {
@@ -128,6 +147,13 @@ fn unpack(batch: &mut Vec<Delivery>) -> (Vec<Output>, bool) {
         }
     }
     (outputs, is_last)
+}
+
+fn halt_in(outputs: &[Output]) -> Option<Halt> {
+    outputs.iter().find_map(|output| match output {
+        Output::Halt(halt) => Some(halt.clone()),
+        _ => None,
+    })
 }
 
 fn left(unfinished: Option<&PathBuf>) -> String {

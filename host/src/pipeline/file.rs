@@ -114,14 +114,19 @@ impl File {
         if (1..=LONGEST_USUAL).contains(&before) {
             self.usual = before;
         }
-        let ticks = match codec {
-            Codec::Opus => Toc::parse(&unit.data).map_or(0, |toc| toc.duration().into()),
-            Codec::Pcmu | Codec::Pcma => unit.data.len() as u64,
-            Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => self.usual,
-        };
+        let ticks = sound(codec, unit).unwrap_or(self.usual);
         self.last = unit.pts;
         self.ends_in_pause = codec == Codec::Opus && opus::is_dtx(&unit.data);
         self.end = unit.pts.plus(ticks).max(self.end);
+    }
+}
+
+/// How many ticks of sound a unit holds; `None` for a picture.
+pub(super) fn sound(codec: Codec, unit: &AccessUnit) -> Option<u64> {
+    match codec {
+        Codec::Opus => Some(Toc::parse(&unit.data).map_or(0, |toc| toc.duration().into())),
+        Codec::Pcmu | Codec::Pcma => Some(unit.data.len() as u64),
+        Codec::H264 | Codec::H265 | Codec::Vp8 | Codec::Vp9 | Codec::Av1 => None,
     }
 }
 

@@ -1,31 +1,49 @@
 //! One track: joins RTP, depacketizer and muxer. [`Pipeline::packet`] is the data path.
 //!
 //! ```text
-//! RtpPacket ─ jitter buffer ─ segment ( injected? ─ timeline ─ depacketizer ─ gate ─ muxer ) ─► Output
+//! RtpPacket ─ jitter buffer ─ segment ( injected? ─ timeline ─ depacketizer ─ destination ) ─► Output
+//!                                        passthrough: gate ─ muxer
+//!                                        packets: messages
+//!                                        decoded: decoder ─ filters ─ encoder, muxer or messages
 //! ```
 //!
 //! A *segment* is what goes into one file: it ends with the track, or where the codec changes.
 
 mod counted;
+pub mod decoded;
+mod destination;
+mod event;
 mod file;
 mod gate;
+mod output;
+mod packets;
+mod passthrough;
 mod progress;
 mod segment;
 mod summary;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use event::{Event, EventKind};
+pub use output::{Message, Opening, Output, Start};
 pub use progress::Progress;
-pub use summary::{Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Span, Summary, Units};
+pub use summary::{
+    Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Sounds, Span, Summary, Units,
+};
 
+use crate::filter::{Setup, TrackEvent};
 use crate::media::{Codec, TrackKind};
-use crate::mux::{self, Container};
+use crate::mux::Container;
 use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
 use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
 use counted::Counted;
+use decoded::{Decoded, OnMute, Sound, Track};
+use destination::Destination;
+use output::Outputs;
+use packets::Packets;
+use passthrough::Passthrough;
 use segment::Segment;
 
 /// Turns the packets of one track into the bytes of its files. Pure: time comes with the packets,
@@ -43,8 +61,22 @@ pub struct Pipeline {
     fill_at: Option<Instant>,
     /// Since when the track is gone, perhaps for good.
     interrupted_since: Option<Instant>,
+    mode: Mode,
     outputs: Outputs,
     progress: Arc<Progress>,
+}
+
+/// What is done with access units.
+#[derive(Debug)]
+enum Mode {
+    /// They are written as they came.
+    Passthrough,
+    /// They are decoded; what with is with the segment if there is one.
+    Decoding(Option<Box<Sound>>),
+    /// They are messages, as they came.
+    Packets(OnMute),
+    /// Nothing any more: a filter ended the track.
+    Halted,
 }
 
 /// Whose track it is, for the file's own description.
@@ -84,26 +116,6 @@ pub enum OnLoss {
     Drop,
 }
 
-/// What comes out of a pipeline, in order.
-#[derive(Debug)]
-pub enum Output {
-    /// A file begins.
-    Start(Start),
-    /// Bytes of the file that began last.
-    Bytes(mux::Output),
-    /// The file that began last is finished.
-    End(Box<Summary>),
-}
-
-/// A file that begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Start {
-    /// Its kind.
-    pub container: Container,
-    /// What it says about itself.
-    pub metadata: mux::Metadata,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -135,7 +147,24 @@ impl Settings {
 impl Pipeline {
     /// A pipeline that waits for its first packet.
     pub fn new(source: Source, settings: Settings, wall: WallClock) -> Self {
+        Self::with(Mode::Passthrough, source, settings, wall)
+    }
+
+    /// A pipeline that decodes the track, and waits for its first packet.
+    pub fn decoding(source: Source, settings: Settings, wall: WallClock, sound: Sound) -> Self {
+        let mode = Mode::Decoding(Some(Box::new(sound)));
+        Self::with(mode, source, settings, wall)
+    }
+
+    /// A pipeline that makes a message of each Opus packet, untouched, and waits for its first.
+    /// Packets of other codecs are refused and counted.
+    pub fn packets(source: Source, settings: Settings, wall: WallClock, on_mute: OnMute) -> Self {
+        Self::with(Mode::Packets(on_mute), source, settings, wall)
+    }
+
+    fn with(mode: Mode, source: Source, settings: Settings, wall: WallClock) -> Self {
         Self {
+            mode,
             jitter_buffer: settings.jitter_buffer(source.kind),
             source,
             settings,
@@ -145,7 +174,7 @@ impl Pipeline {
             is_muted: false,
             fill_at: None,
             interrupted_since: None,
-            outputs: Outputs::default(),
+            outputs: Outputs::new(settings.max_pending),
             progress: Arc::default(),
         }
     }
@@ -179,6 +208,13 @@ impl Pipeline {
         self.counted.set(counted);
     }
 
+    /// So many packets never reached it, because its thread was too slow.
+    pub const fn overrun(&mut self, count: u64) {
+        if let Some(segment) = &mut self.segment {
+            segment.summary.overrun += count;
+        }
+    }
+
     /// The publisher muted the track.
     pub fn mute(&mut self, now: Instant) {
         self.progress.set_muted(true);
@@ -187,23 +223,50 @@ impl Pipeline {
         }
         self.fill_at = (self.source.kind == TrackKind::Audio).then(|| now + FILL_EVERY);
         if let Some(segment) = &mut self.segment {
-            segment.mute(now);
+            segment.mute(now, &mut self.outputs);
         }
+        self.end_if_halted(now);
     }
 
     /// The publisher unmuted the track.
     pub fn unmute(&mut self, now: Instant) {
         self.progress.set_muted(false);
-        self.is_muted = false;
         self.fill_at = None;
+        let was_muted = std::mem::replace(&mut self.is_muted, false);
+        if let Some(segment) = self.segment.as_mut().filter(|_| was_muted) {
+            segment.unmute(now, &mut self.outputs);
+        }
+        self.end_if_halted(now);
+    }
+
+    /// Something else happened to the track, for its filters.
+    pub fn event(&mut self, event: TrackEvent, now: Instant) {
         if let Some(segment) = &mut self.segment {
-            segment.unmute(now);
+            segment.event(event, now, &mut self.outputs);
+        }
+        self.end_if_halted(now);
+    }
+
+    /// Another filter, or the same with other settings, takes the place of filter number `index` of a
+    /// decoded track, see [`Chain::replace`](crate::filter::Chain::replace).
+    pub fn replace_filter(&mut self, index: usize, setup: Setup) {
+        match (&mut self.segment, &mut self.mode) {
+            (Some(segment), _) => segment.destination.replace_filter(index, setup),
+            (None, Mode::Decoding(Some(sound))) => {
+                if let Some(place) = sound.filters.get_mut(index) {
+                    *place = setup;
+                }
+            }
+            _ => {}
         }
     }
 
     /// The track is gone, perhaps for good: unless packets follow, it ends here.
     pub fn interrupt(&mut self, now: Instant) {
         self.interrupted_since.get_or_insert(now);
+        if let Some(segment) = &mut self.segment {
+            segment.destination.interrupt();
+        }
     }
 
     /// Another stream goes on where this one ended (media.md T4).
@@ -232,17 +295,19 @@ impl Pipeline {
         self.release(now);
         if let Some(segment) = &mut self.segment {
             segment.handle_timeout(now, &mut self.outputs);
+            self.progress.set(segment);
         }
         if self.fill_at.is_some_and(|at| at <= now) {
             self.fill(now);
         }
+        self.end_if_halted(now);
     }
 
     /// Whether a keyframe is needed since the last call (media.md V1).
     pub fn take_keyframe_request(&mut self) -> bool {
         self.segment
             .as_mut()
-            .is_some_and(|segment| segment.gate.take_request())
+            .is_some_and(|segment| segment.destination.take_keyframe_request())
     }
 
     /// No packet follows: finishes the file.
@@ -260,7 +325,7 @@ impl Pipeline {
 
     /// Whether [`poll_output`](Self::poll_output) has something.
     pub fn has_output(&self) -> bool {
-        !self.outputs.queue.is_empty()
+        !self.outputs.is_empty()
     }
 
     /// Hands on what the jitter buffer lets out.
@@ -271,6 +336,7 @@ impl Pipeline {
                 Release::Packet(packet) => self.advance(&packet),
             }
         }
+        self.end_if_halted(now);
     }
 
     fn lose(&mut self, count: u64) {
@@ -290,7 +356,7 @@ impl Pipeline {
 
     /// Hands a packet to its segment, which a change of codec ends.
     fn advance(&mut self, packet: &RtpPacket) {
-        if packet.payload.is_empty() {
+        if packet.payload.is_empty() || matches!(self.mode, Mode::Halted) {
             return;
         }
         if self
@@ -300,57 +366,69 @@ impl Pipeline {
         {
             self.end_segment(packet.arrival);
         }
-        let segment = match &mut self.segment {
-            Some(segment) => segment,
-            none => none.insert(Segment::new(
-                packet.codec,
-                self.source.clone(),
-                self.settings,
-                self.wall,
-            )),
+        if self.segment.is_none() {
+            self.segment = self.begin_segment(packet.codec);
+        }
+        if let Some(segment) = &mut self.segment {
+            segment.packet(packet, &mut self.outputs);
+            self.progress.set(segment);
+        }
+    }
+
+    fn begin_segment(&mut self, codec: Codec) -> Option<Segment> {
+        let container = Some(self.settings.container(codec));
+        let source = self.source.clone();
+        let destination: Box<dyn Destination> = match &mut self.mode {
+            Mode::Passthrough => Box::new(Passthrough::new(codec, source, self.settings)),
+            Mode::Decoding(sound) => {
+                let patience = self.settings.audio.max_delay + MARGIN;
+                let track = Track {
+                    codec,
+                    source,
+                    patience,
+                };
+                Box::new(Decoded::new(track, sound.take()?))
+            }
+            Mode::Packets(on_mute) => Box::new(Packets::new(codec, *on_mute)),
+            Mode::Halted => return None,
         };
-        segment.packet(packet, &mut self.outputs);
-        self.progress.set(segment);
+        let summary = Summary::new(codec, container);
+        let mut segment = Segment::new(codec, summary, destination, self.wall);
+        if self.is_muted {
+            segment.mute(self.wall.instant, &mut self.outputs);
+        }
+        Some(segment)
     }
 
     fn end_segment(&mut self, now: Instant) {
         let now = self.interrupted_since.unwrap_or(now);
-        if let Some(mut segment) = self.segment.take() {
-            segment.unmute(now);
-            let end = segment.end(now, self.is_muted);
-            self.counted.settle(&mut segment.summary);
-            segment.finish(now, end, &mut self.outputs);
-            self.progress.set(&segment);
+        let Some(mut segment) = self.segment.take() else {
+            return;
+        };
+        let end = segment.end(now, self.is_muted);
+        self.counted.settle(&mut segment.summary);
+        segment.finish(now, end, &mut self.outputs);
+        self.progress.set(&segment);
+        if let Mode::Decoding(sound) = &mut self.mode {
+            *sound = segment.destination.recycle();
         }
     }
-}
 
-/// What waits for the sink, and how much it is.
-#[derive(Debug, Default)]
-struct Outputs {
-    queue: VecDeque<Output>,
-    bytes: usize,
-}
-
-impl Outputs {
-    fn push(&mut self, output: Output) {
-        self.bytes += size(&output);
-        self.queue.push_back(output);
-    }
-
-    fn pop(&mut self) -> Option<Output> {
-        let output = self.queue.pop_front()?;
-        self.bytes -= size(&output);
-        Some(output)
+    /// Ends the track if a filter asks for it.
+    fn end_if_halted(&mut self, now: Instant) {
+        let Some(halt) = self.outputs.halted.take() else {
+            return;
+        };
+        self.end_segment(now);
+        self.mode = Mode::Halted;
+        self.outputs.halted = None;
+        self.outputs.push(Output::Halt(halt));
     }
 }
 
-fn size(output: &Output) -> usize {
-    match output {
-        Output::Bytes(mux::Output::Append(bytes) | mux::Output::PatchHead(bytes)) => bytes.len(),
-        Output::Start(_) | Output::End(_) => 0,
-    }
-}
+/// By how much longer than the jitter buffer waits a decoded track does: what comes at the last
+/// moment may be on its way.
+const MARGIN: Duration = Duration::from_millis(100);
 
 /// How long a page, fragment or cluster stays open when nothing comes any more.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use crate::media::{Codec, Pts};
+use crate::filter::{Counts, Switch};
+use crate::media::{AudioFormat, Codec, Pts};
 use crate::mux::Container;
 use crate::rtp::Restart;
 use crate::rtp::timeline::Anchor;
@@ -10,8 +11,8 @@ use crate::rtp::timeline::Anchor;
 pub struct Summary {
     /// What the track is encoded with.
     pub codec: Codec,
-    /// The kind of file.
-    pub container: Container,
+    /// The kind of file, if it is one.
+    pub container: Option<Container>,
     /// The wall-clock time of the first access unit; `None` if nothing was written.
     pub started_at: Option<Anchor>,
     /// How long the file plays.
@@ -31,6 +32,9 @@ pub struct Summary {
     pub late: u64,
     /// Packets that came twice.
     pub duplicates: u64,
+    /// Packets and reports that came, but were dropped because the track's thread was too slow; packets
+    /// of them are among those lost.
+    pub overrun: u64,
     /// Packets the SFU made up, and those of them that were lost.
     pub injected: u64,
     /// Packets that break their payload format.
@@ -47,6 +51,34 @@ pub struct Summary {
     pub sizes: Listed<Size>,
     /// How fast the publisher's media clock runs against its wall clock.
     pub drift_ppm: Option<f64>,
+    /// What became of the sound, if it was decoded.
+    pub sound: Option<Sounds>,
+}
+
+/// What became of the sound of a decoded track, in samples per channel if nothing else is said.
+#[derive(Clone, Debug, Default)]
+pub struct Sounds {
+    /// How they are laid out between decoder and filters.
+    pub format: Option<AudioFormat>,
+    /// They came from access units.
+    pub decoded: u64,
+    /// The decoder made them up for units that were lost.
+    pub concealed: u64,
+    /// They are silence in the place of a mute or of a long gap.
+    pub silent: u64,
+    /// They were cut off, because they began before what came before had ended: the sender's clock
+    /// is slow, or they came after silence had taken their place.
+    pub removed: u64,
+    /// They were dropped because the sink was too slow.
+    pub sink_full: u64,
+    /// Access units that could not be decoded.
+    pub undecodable: u64,
+    /// Events and emissions that were dropped because too many waited.
+    pub events_dropped: u64,
+    /// The filters by name, in order, and what they did.
+    pub filters: Vec<(String, Counts)>,
+    /// When filters began or ceased to do their work.
+    pub switches: Listed<Switch>,
 }
 
 /// Access units by what became of them.
@@ -151,7 +183,7 @@ pub struct Size {
 }
 
 impl Summary {
-    pub(super) fn new(codec: Codec, container: Container) -> Self {
+    pub(super) fn new(codec: Codec, container: Option<Container>) -> Self {
         Self {
             codec,
             container,
@@ -164,6 +196,7 @@ impl Summary {
             recovered: 0,
             late: 0,
             duplicates: 0,
+            overrun: 0,
             injected: 0,
             malformed: 0,
             jitter: None,
@@ -172,6 +205,7 @@ impl Summary {
             seams: Listed::default(),
             sizes: Listed::default(),
             drift_ppm: None,
+            sound: None,
         }
     }
 

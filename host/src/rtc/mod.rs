@@ -65,6 +65,10 @@ pub trait Consumer: std::fmt::Debug + Send {
     /// Something the signalling said, in order with the packets as far as it can be known.
     fn notice(&mut self, notice: Notice, now: Instant);
 
+    /// So many packets and reports were dropped before they reached it: it lives on another thread,
+    /// and was too slow.
+    fn overrun(&mut self, _count: u64) {}
+
     /// When [`handle_timeout`](Self::handle_timeout) is wanted.
     fn poll_timeout(&self) -> Option<Instant>;
 

@@ -9,8 +9,10 @@
 //! | `alice.ogg.part.json` | the draft of its manifest |
 //! | `alice.ogg` | whole, on disk |
 //! | `alice.ogg.json` | its manifest |
+//! | `alice.ogg.events.jsonl` | what happened beside its sound, if it was decoded; grows with it |
 
 mod file;
+mod lines;
 pub mod path;
 mod spool;
 pub mod websocket;
@@ -20,6 +22,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use file::{FileSink, SyncPolicy};
+pub use lines::Lines;
 pub use spool::{claim, name_finished, publish, write_whole};
 
 /// Something could not be made durable.

@@ -153,6 +153,7 @@ fn take(recording: &mut Recording, file: &mut Sparse) -> (usize, Option<Summary>
                 file.apply(output);
             }
             Output::End(ended) => summary = Some(*ended),
+            other => panic!("{other:?} of a file that is not decoded"),
         }
     }
     (bytes, summary)

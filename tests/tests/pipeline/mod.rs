@@ -6,6 +6,7 @@
 
 mod captures;
 mod changes;
+mod decoded;
 mod long;
 mod loss;
 mod publisher;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trackmill::media::{NtpTimestamp, TrackKind};
+use trackmill::pipeline::decoded::{OnMute, Sound};
 use trackmill::pipeline::{Output, Pipeline, Settings, Source, Start, Summary};
 use trackmill::rtp::RtpPacket;
 use trackmill::rtp::timeline::WallClock;
@@ -17,6 +18,8 @@ pub(super) struct Recording {
     pub(super) files: Vec<File>,
     /// When a keyframe was asked for, since the start.
     pub(super) keyframe_requests: Vec<Duration>,
+    /// What came out beside files, in order.
+    pub(super) other: Vec<Output>,
     /// Nobody takes what the pipeline hands out.
     pub(super) sink_is_stuck: bool,
 }
@@ -35,8 +38,26 @@ impl Recording {
         Self::with(kind, Settings::default())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "virtual time starts anywhere")]
     pub(super) fn with(kind: TrackKind, settings: Settings) -> Self {
+        Self::of(kind, |source, wall| Pipeline::new(source, settings, wall))
+    }
+
+    /// Of sound that is decoded.
+    pub(super) fn decoding(sound: Sound) -> Self {
+        Self::of(TrackKind::Audio, |source, wall| {
+            Pipeline::decoding(source, Settings::default(), wall, sound)
+        })
+    }
+
+    /// Of Opus packets that are messages.
+    pub(super) fn of_packets(on_mute: OnMute) -> Self {
+        Self::of(TrackKind::Audio, |source, wall| {
+            Pipeline::packets(source, Settings::default(), wall, on_mute)
+        })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "virtual time starts anywhere")]
+    fn of(kind: TrackKind, pipeline: impl FnOnce(Source, WallClock) -> Pipeline) -> Self {
         let start = Instant::now();
         let source = Source {
             kind,
@@ -49,11 +70,12 @@ impl Recording {
             ntp: WALL,
         };
         Self {
-            pipeline: Pipeline::new(source, settings, wall),
+            pipeline: pipeline(source, wall),
             start,
             now: start,
             files: Vec::new(),
             keyframe_requests: Vec::new(),
+            other: Vec::new(),
             sink_is_stuck: false,
         }
     }
@@ -95,6 +117,14 @@ impl Recording {
         self.pipeline.unmute(self.now);
     }
 
+    /// Ends the track here and hands out what is not a file.
+    pub(super) fn finish_other(mut self) -> Vec<Output> {
+        self.pipeline.finish(self.now);
+        self.settle();
+        assert_eq!(self.pipeline.poll_timeout(), None);
+        self.other
+    }
+
     /// Ends the track here and hands out its files.
     pub(super) fn finish(mut self) -> Vec<File> {
         self.pipeline.finish(self.now);
@@ -127,7 +157,10 @@ impl Recording {
                     taken += size(&bytes);
                     self.last().bytes.apply(bytes);
                 }
-                Output::End(summary) => self.last().summary = Some(*summary),
+                Output::End(summary) if !self.files.is_empty() => {
+                    self.last().summary = Some(*summary);
+                }
+                other => self.other.push(other),
             }
         }
         taken

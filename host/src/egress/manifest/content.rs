@@ -25,6 +25,9 @@ pub struct Packets {
     pub injected: u64,
     /// Break their payload format.
     pub malformed: u64,
+    /// Came, but were dropped because the track's thread was too slow; they are among those lost.
+    #[serde(default)]
+    pub overrun: u64,
 }
 
 impl From<&Summary> for Packets {
@@ -37,6 +40,7 @@ impl From<&Summary> for Packets {
             duplicate: summary.duplicates,
             injected: summary.injected,
             malformed: summary.malformed,
+            overrun: summary.overrun,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod content;
 mod moment;
+mod sound;
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use content::{Gap, GapCause, Jitter, List, Packets, Seam, SeamReason, Size, Span, Units};
 pub use moment::{Anchor, AnchorOrigin, Moment};
+pub use sound::{Filter, FilterSwitch, Sound};
 
 use super::{EgressId, Ending, Track};
 use crate::media::Codec;
@@ -65,6 +67,9 @@ pub struct Manifest {
     pub gaps: List<Gap>,
     /// Where the media clock or the stream changed (media.md T4).
     pub seams: List<Seam>,
+    /// What became of the sound, if it was decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<Sound>,
 }
 
 impl Manifest {
@@ -98,6 +103,7 @@ impl Manifest {
             mutes: List::default(),
             gaps: List::default(),
             seams: List::default(),
+            sound: None,
         }
     }
 
@@ -117,6 +123,7 @@ impl Manifest {
             mutes: List::new(&summary.mutes, |span| Span::new(span, rate)),
             gaps: List::new(&summary.gaps, |gap| Gap::new(gap, rate)),
             seams: List::new(&summary.seams, |seam| Seam::new(seam, rate)),
+            sound: summary.sound.as_ref().and_then(Sound::new),
             ..self
         }
     }

@@ -1,0 +1,136 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::List;
+use super::moment::nanoseconds;
+use crate::filter::{Counts, Switch};
+use crate::media::ClockRate;
+use crate::pipeline::Sounds;
+
+/// What became of the sound of a track that was decoded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sound {
+    /// Samples a second between decoder and filters.
+    pub sample_rate: u32,
+    /// Channels between decoder and filters.
+    pub channels: usize,
+    /// How much came from access units.
+    #[serde(rename = "decoded_ns", with = "nanoseconds")]
+    pub decoded: Duration,
+    /// How much the decoder made up for units that were lost.
+    #[serde(rename = "concealed_ns", with = "nanoseconds")]
+    pub concealed: Duration,
+    /// How much is silence in the place of a mute or of a long gap.
+    #[serde(rename = "silent_ns", with = "nanoseconds")]
+    pub silent: Duration,
+    /// How much was cut off because it began before what came before had ended.
+    #[serde(rename = "removed_ns", with = "nanoseconds")]
+    pub removed: Duration,
+    /// Access units that could not be decoded.
+    pub undecodable: u64,
+    /// Events and emissions that were dropped because too many waited.
+    pub events_dropped: u64,
+    /// The filters in order, and what they did.
+    pub filters: Vec<Filter>,
+    /// When filters began or ceased to do their work.
+    pub switches: List<FilterSwitch>,
+}
+
+/// What a filter did, in blocks as it got them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// What it is called.
+    pub name: String,
+    /// It passed them as they came.
+    pub passed: u64,
+    /// It changed them.
+    pub changed: u64,
+    /// It made silence of them.
+    pub silenced: u64,
+    /// It dropped them.
+    pub dropped: u64,
+    /// They went by it, or were silent, because it was out of order.
+    pub missed: u64,
+    /// Calls that failed without harm to the session.
+    pub transient_errors: u64,
+    /// Sessions that died.
+    pub fatal_errors: u64,
+    /// Sessions opened after one had died.
+    pub restarts: u64,
+}
+
+/// A filter began or ceased to do its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterSwitch {
+    /// Where.
+    #[serde(rename = "at_ns", with = "nanoseconds")]
+    pub at: Duration,
+    /// The filter.
+    pub filter: String,
+    /// `bypassed`, `silenced`, `restarted`, `given_up`, `replaced`, `rolled_back`, `stopped_track`
+    /// or `failed_egress`.
+    pub change: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Sound {
+    /// `None` if no sound came.
+    pub(super) fn new(sounds: &Sounds) -> Option<Self> {
+        let format = sounds.format?;
+        let last = |samples| format.rate.duration(samples);
+        let filters = sounds.filters.iter();
+        Some(Self {
+            sample_rate: format.rate.get(),
+            channels: format.channels.count(),
+            decoded: last(sounds.decoded),
+            concealed: last(sounds.concealed),
+            silent: last(sounds.silent),
+            removed: last(sounds.removed),
+            undecodable: sounds.undecodable,
+            events_dropped: sounds.events_dropped,
+            filters: filters
+                .map(|(name, counts)| Filter::new(name, *counts))
+                .collect(),
+            switches: List::new(&sounds.switches, FilterSwitch::new),
+        })
+    }
+}
+
+impl Filter {
+    fn new(name: &str, counts: Counts) -> Self {
+        let Counts {
+            passed,
+            changed,
+            silenced,
+            dropped,
+            missed,
+            transient,
+            fatal,
+            restarts,
+        } = counts;
+        Self {
+            name: name.to_owned(),
+            passed,
+            changed,
+            silenced,
+            dropped,
+            missed,
+            transient_errors: transient,
+            fatal_errors: fatal,
+            restarts,
+        }
+    }
+}
+
+impl FilterSwitch {
+    fn new(switch: &Switch) -> Self {
+        Self {
+            at: switch.pts.duration(ClockRate::OPUS),
+            filter: switch.filter.clone(),
+            change: switch.change.as_str().to_owned(),
+            reason: switch.reason.clone(),
+        }
+    }
+}

@@ -1,0 +1,433 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::adapt::{Adapter, Outcome, Shape};
+use super::chain::{Event, Gaps, Halt, Item, Text};
+use super::failure::{Breaker, OnError, Restart};
+use super::switch::{Change, Counts, Switch};
+use super::{EventVerdict, Filter, FilterError, Open, Verdict};
+use crate::media::{AudioBlock, AudioFormat, Pts};
+
+/// A filter of a chain.
+#[derive(Debug)]
+pub struct Setup {
+    /// Opens its sessions.
+    pub open: Box<dyn Open>,
+    /// What becomes of the sound while it is out of order.
+    pub on_error: OnError,
+    /// When it is opened again.
+    pub restart: Restart,
+}
+
+/// One filter of a chain with all that surrounds it.
+#[derive(Debug)]
+pub(super) struct Link {
+    setup: Setup,
+    format: AudioFormat,
+    gaps: Gaps,
+    session: Session,
+    breaker: Breaker,
+    adapter: Adapter,
+    /// What waits for the sound in front of it to be decided.
+    held: VecDeque<Held>,
+    next: Option<Next>,
+    /// What was replaced last, and until when it may come back.
+    previous: Option<(Setup, Instant)>,
+    /// Blocks that went by it since the last call.
+    lost_before: u32,
+    /// Samples of a restarted filter that are none yet.
+    warm_up: u64,
+    halt: Option<Halt>,
+    counts: Counts,
+}
+
+#[derive(Debug)]
+enum Session {
+    New,
+    Open(Box<dyn Filter>),
+    Waiting { until: Instant },
+    GivenUp,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// A block without its samples, and how many they are per channel.
+    Block(AudioBlock, usize),
+    Other(Item),
+}
+
+/// What takes the place of a filter at the next block.
+#[derive(Debug)]
+struct Next {
+    setup: Setup,
+    change: Change,
+    reason: String,
+}
+
+impl Link {
+    pub(super) fn new(setup: Setup, format: AudioFormat, gaps: Gaps) -> Self {
+        let shape = Shape::new(setup.open.wants(), format);
+        Self {
+            breaker: Breaker::new(setup.restart),
+            adapter: Adapter::new(format, shape, 0),
+            setup,
+            format,
+            gaps,
+            session: Session::New,
+            held: VecDeque::new(),
+            next: None,
+            previous: None,
+            lost_before: 0,
+            warm_up: 0,
+            halt: None,
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.setup.open.name()
+    }
+
+    pub(super) const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(super) const fn halt(&self) -> Option<&Halt> {
+        self.halt.as_ref()
+    }
+
+    pub(super) fn into_setup(self) -> Setup {
+        self.setup
+    }
+
+    /// See [`Chain::replace`](super::Chain::replace).
+    pub(super) fn replace(&mut self, setup: Setup) {
+        self.next = Some(Next {
+            setup,
+            change: Change::Replaced,
+            reason: "the operator changed it".into(),
+        });
+    }
+
+    /// Takes the next item, and hands on what is decided.
+    pub(super) fn take(&mut self, item: Item, now: Instant, out: &mut VecDeque<Item>) {
+        match item {
+            Item::Block(block) | Item::Gap(block) => self.sound(block, now, out),
+            Item::Event(event) => self.event(event, now),
+            other => self.held.push_back(Held::Other(other)),
+        }
+        self.release(out);
+    }
+
+    /// No item follows: hands on all that is still held.
+    pub(super) fn finish(&mut self, now: Instant, out: &mut VecDeque<Item>) {
+        self.adapter.close();
+        while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
+            self.process(block, now);
+        }
+        let tail = self.finish_session();
+        self.drain(&tail, out);
+    }
+
+    fn sound(&mut self, mut block: AudioBlock, now: Instant, out: &mut VecDeque<Item>) {
+        if let Some(next) = self.next.take() {
+            self.finish(now, out);
+            self.install(next, block.pts, now);
+        }
+        self.open_if_due(block.pts, now, out);
+        self.adapter.push(&block);
+        let len = block.len_per_channel();
+        block.samples = Vec::new();
+        self.held.push_back(Held::Block(block, len));
+        while let Some(block) = self.adapter.pull() {
+            self.process(block, now);
+        }
+    }
+
+    /// Has the filter work on one of its blocks.
+    fn process(&mut self, mut block: AudioBlock, now: Instant) {
+        let mut outcome = self.call(&mut block, now);
+        let len = block.len_per_channel() as u64;
+        if self.warm_up > 0 && outcome == Outcome::Wet {
+            self.warm_up = self.warm_up.saturating_sub(len);
+            outcome = Outcome::Dry;
+        }
+        self.adapter.give(&block.samples, outcome);
+    }
+
+    fn call(&mut self, block: &mut AudioBlock, now: Instant) -> Outcome {
+        let Session::Open(filter) = &mut self.session else {
+            return self.miss();
+        };
+        let values = block.samples.len();
+        let lost_before = std::mem::take(&mut self.lost_before);
+        let verdict = filter
+            .process(block, lost_before)
+            .and_then(|verdict| check(verdict, block, values));
+        self.hear();
+        block.samples.resize(values, 0.0);
+        match verdict {
+            Ok(verdict) => self.judge(verdict),
+            Err(error) => {
+                self.fail(&error, block.pts, now);
+                block.samples.fill(0.0);
+                self.miss()
+            }
+        }
+    }
+
+    const fn judge(&mut self, verdict: Verdict) -> Outcome {
+        match verdict {
+            Verdict::Pass => {
+                self.counts.passed += 1;
+                Outcome::Dry
+            }
+            Verdict::Changed => {
+                self.counts.changed += 1;
+                Outcome::Wet
+            }
+            Verdict::Silence => {
+                self.counts.silenced += 1;
+                Outcome::Silence
+            }
+            Verdict::Drop => {
+                self.counts.dropped += 1;
+                match self.gaps {
+                    Gaps::Allowed => Outcome::Gap,
+                    Gaps::Silent => Outcome::Silence,
+                }
+            }
+        }
+    }
+
+    /// A block goes without the filter.
+    const fn miss(&mut self) -> Outcome {
+        self.counts.missed += 1;
+        self.lost_before = self.lost_before.saturating_add(1);
+        match self.setup.on_error {
+            OnError::Bypass => Outcome::Dry,
+            OnError::Silence | OnError::StopTrack | OnError::FailEgress => Outcome::Silence,
+        }
+    }
+
+    fn event(&mut self, mut event: Event, now: Instant) {
+        if let Session::Open(filter) = &mut self.session {
+            let verdict = filter.event(&event.event);
+            self.hear();
+            match verdict {
+                Ok(EventVerdict::Pass) => {}
+                Ok(EventVerdict::Replace(text)) => event.text = Text::Replaced(text),
+                Ok(EventVerdict::Drop) => event.text = Text::Dropped,
+                Err(error) => self.fail(&error, event.pts, now),
+            }
+        }
+        self.held.push_back(Held::Other(Item::Event(event)));
+    }
+
+    /// Takes what the filter said.
+    fn hear(&mut self) {
+        let Session::Open(filter) = &mut self.session else {
+            return;
+        };
+        while let Some(emission) = filter.poll_emission() {
+            let filter = self.setup.open.name().to_owned();
+            self.held
+                .push_back(Held::Other(Item::Emission { filter, emission }));
+        }
+    }
+
+    fn fail(&mut self, error: &FilterError, at: Pts, now: Instant) {
+        let reason = error.to_string();
+        let is_final = match error {
+            FilterError::Transient(_) => {
+                self.counts.transient += 1;
+                return;
+            }
+            FilterError::Fatal(_) => false,
+            FilterError::Config(_) => true,
+        };
+        self.counts.fatal += 1;
+        let retry = if is_final {
+            None
+        } else {
+            self.breaker.fail(now)
+        };
+        let change = match (self.setup.on_error, retry) {
+            (OnError::StopTrack, _) => self.halt_with(Halt::Track(reason.clone())),
+            (OnError::FailEgress, _) => self.halt_with(Halt::Egress(reason.clone())),
+            (_, None) => self.give_up(&reason, now),
+            (OnError::Bypass, Some(until)) => self.wait(until, Change::Bypassed),
+            (OnError::Silence, Some(until)) => self.wait(until, Change::Silenced),
+        };
+        self.report(change, at, reason);
+    }
+
+    fn wait(&mut self, until: Instant, change: Change) -> Change {
+        self.session = Session::Waiting { until };
+        change
+    }
+}
+
+impl Link {
+    fn halt_with(&mut self, halt: Halt) -> Change {
+        let change = match halt {
+            Halt::Track(_) => Change::StoppedTrack,
+            Halt::Egress(_) => Change::FailedEgress,
+        };
+        self.session = Session::GivenUp;
+        self.halt.get_or_insert(halt);
+        change
+    }
+
+    /// It is not opened again, unless there is one to go back to.
+    fn give_up(&mut self, reason: &str, now: Instant) -> Change {
+        self.session = Session::GivenUp;
+        if let Some((setup, _)) = self.previous.take_if(|(_, until)| now < *until) {
+            self.next = Some(Next {
+                setup,
+                change: Change::RolledBack,
+                reason: format!("what took its place was given up: {reason}"),
+            });
+        }
+        Change::GivenUp
+    }
+
+    /// Opens a session at the beginning, or when it is time to try again.
+    fn open_if_due(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
+        let is_again = match self.session {
+            Session::New => false,
+            Session::Waiting { until } if until <= now => true,
+            _ => return,
+        };
+        let Shape { format, block } = self.shape();
+        match self.setup.open.open(format, block) {
+            Ok(filter) => self.opened(filter, is_again, at, out),
+            Err(error) => self.fail(&as_fatal(error), at, now),
+        }
+    }
+
+    fn opened(
+        &mut self,
+        filter: Box<dyn Filter>,
+        is_again: bool,
+        at: Pts,
+        out: &mut VecDeque<Item>,
+    ) {
+        let latency = filter.latency();
+        if self.adapter.latency() != latency as u64 {
+            self.drain(&[], out);
+            self.adapter = Adapter::new(self.format, self.shape(), latency);
+        } else if is_again {
+            self.warm_up = latency as u64;
+        }
+        self.session = Session::Open(filter);
+        if is_again {
+            self.counts.restarts += 1;
+            self.report(Change::Restarted, at, String::new());
+        }
+    }
+
+    fn install(&mut self, next: Next, at: Pts, now: Instant) {
+        let before = std::mem::replace(&mut self.setup, next.setup);
+        if next.change == Change::Replaced {
+            self.previous = Some((before, now + TRIAL));
+        }
+        self.breaker = Breaker::new(self.setup.restart);
+        self.session = Session::New;
+        self.warm_up = 0;
+        self.adapter = Adapter::new(self.format, self.shape(), 0);
+        self.report(next.change, at, next.reason);
+    }
+
+    /// Ends the session; what was still inside.
+    fn finish_session(&mut self) -> Vec<f32> {
+        let Session::Open(mut filter) = std::mem::replace(&mut self.session, Session::New) else {
+            return Vec::new();
+        };
+        let tail = filter.finish();
+        self.session = Session::Open(filter);
+        self.hear();
+        self.session = Session::GivenUp;
+        match tail {
+            Ok(tail) => tail.unwrap_or_default(),
+            Err(_) => {
+                self.counts.fatal += 1;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Decides on all that is held, by the last sound the filter gave.
+    fn drain(&mut self, tail: &[f32], out: &mut VecDeque<Item>) {
+        self.adapter.give_last(tail);
+        self.release(out);
+    }
+
+    /// Hands on what is decided.
+    fn release(&mut self, out: &mut VecDeque<Item>) {
+        while let Some(held) = self.held.pop_front() {
+            match self.decide(held) {
+                Ok(item) => out.push_back(item),
+                Err(held) => return self.held.push_front(held),
+            }
+        }
+    }
+
+    /// Gives a block its sound; gives it back if that is not decided.
+    fn decide(&mut self, held: Held) -> Result<Item, Held> {
+        let (mut block, len) = match held {
+            Held::Other(item) => return Ok(item),
+            Held::Block(block, len) => (block, len),
+        };
+        let Some((samples, is_gap)) = self.adapter.take(len) else {
+            return Err(Held::Block(block, len));
+        };
+        block.samples = samples;
+        Ok(match is_gap {
+            true => Item::Gap(block),
+            false => Item::Block(block),
+        })
+    }
+
+    fn report(&mut self, change: Change, pts: Pts, reason: String) {
+        let filter = self.name().to_owned();
+        self.held.push_back(Held::Other(Item::Switch(Switch {
+            filter,
+            pts,
+            change,
+            reason,
+        })));
+    }
+
+    fn shape(&self) -> Shape {
+        Shape::new(self.setup.open.wants(), self.format)
+    }
+}
+
+/// What a filter made of a block must be as long, and sound.
+fn check(verdict: Verdict, block: &AudioBlock, values: usize) -> Result<Verdict, FilterError> {
+    if verdict != Verdict::Changed {
+        return Ok(verdict);
+    }
+    if block.samples.len() != values {
+        let found = block.samples.len();
+        let reason = format!("{found} values came out of a block of {values}");
+        return Err(FilterError::Fatal(reason));
+    }
+    if block.samples.iter().any(|sample| !sample.is_finite()) {
+        let reason = "a sample that came out is not a number, or infinite";
+        return Err(FilterError::Fatal(reason.into()));
+    }
+    Ok(verdict)
+}
+
+/// A session that could not be opened is none, whatever the error says.
+fn as_fatal(error: FilterError) -> FilterError {
+    match error {
+        FilterError::Transient(reason) => FilterError::Fatal(reason),
+        other => other,
+    }
+}
+
+/// How long what was replaced may come back.
+const TRIAL: Duration = Duration::from_secs(60);

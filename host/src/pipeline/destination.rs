@@ -1,0 +1,79 @@
+use std::time::Instant;
+
+use super::Outputs;
+use super::decoded::Sound;
+use super::summary::Summary;
+use crate::filter::{Setup, TrackEvent};
+use crate::media::{AccessUnit, Pts};
+use crate::rtp::Timeline;
+
+/// Where the access units of a segment go: what lies behind the depacketizer.
+pub(super) trait Destination: std::fmt::Debug + Send {
+    /// Takes the next access unit, at its place on the timeline.
+    fn unit(&mut self, unit: AccessUnit, around: &mut Around<'_>);
+
+    /// Something is missing before the next unit.
+    fn lost(&mut self, now: Instant);
+
+    /// The units that follow are of another stream.
+    fn restart(&mut self, now: Instant);
+
+    /// The publisher muted the track.
+    fn mute(&mut self, _around: &mut Around<'_>) {}
+
+    /// The publisher unmuted the track.
+    fn unmute(&mut self, _around: &mut Around<'_>) {}
+
+    /// Nothing comes before `until`, in the file's time: what stands for it may be written already.
+    fn fill(&mut self, _until: Pts, _around: &mut Around<'_>) {}
+
+    /// The track is gone, perhaps for good.
+    fn interrupt(&mut self) {}
+
+    /// Something else happened to the track.
+    fn event(&mut self, _event: TrackEvent, _around: &mut Around<'_>) {}
+
+    /// Another filter takes the place of filter number `index`.
+    fn replace_filter(&mut self, _index: usize, _setup: Setup) {}
+
+    /// From the timeline to the file; `None` before there is one.
+    fn place(&self, pts: Pts) -> Option<Pts>;
+
+    /// Where the last unit is in the file.
+    fn last(&self) -> Option<Pts>;
+
+    /// Whether the last unit said only that nothing is sent.
+    fn ends_in_pause(&self) -> bool {
+        false
+    }
+
+    /// Where the file ends, for all that is known.
+    fn end(&self) -> Pts;
+
+    /// Whether to ask for a keyframe since the last call.
+    fn take_keyframe_request(&mut self) -> bool;
+
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Time has passed.
+    fn handle_timeout(&mut self, around: &mut Around<'_>);
+
+    /// No unit follows: ends the file at `end`, or with its last unit if that is later. Whether
+    /// there is a file.
+    fn finish(&mut self, end: Pts, around: &mut Around<'_>) -> bool;
+
+    /// What the next segment of a decoded track is made of.
+    fn recycle(self: Box<Self>) -> Option<Box<Sound>> {
+        None
+    }
+}
+
+/// What a destination needs of the segment it belongs to.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub(super) now: Instant,
+    pub(super) timeline: &'a Timeline,
+    pub(super) summary: &'a mut Summary,
+    pub(super) outputs: &'a mut Outputs,
+}
