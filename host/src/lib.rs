@@ -8,8 +8,10 @@
 //! │ command ─► egress                 │   │ rtc   sockets ⇄ str0m (ICE, DTLS, SCTP) · srtp     │
 //! │              │                    │   │   │ RtpPacket                                     │
 //! │            room ─ signal          │◄─►│ pipeline   rtp (order, gaps, timeline)             │
-//! │              │                    │   │   │        depacketize → access unit               │
-//! │            sink: spool file       │◄──┤   └─────── mux → bytes                            │
+//! └──────────────────────────────────┘   │   │        depacketize → access unit               │
+//!   disk thread                          │   ├─────── mux → bytes                            │
+//! ┌──────────────────────────────────┐   │   └ (on a filter worker) codec → filter → codec, mux│
+//! │ sink: spool file                  │◄──┤                                                   │
 //! └──────────────────────────────────┘   └───────────────────────────────────────────────────┘
 //! ```
 //!
