@@ -12,8 +12,8 @@ use crate::codec::reblock::Reblocker;
 use crate::filter::{Chain, Setup, TrackEvent};
 use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, NtpTimestamp, Pts};
 use crate::mux::Metadata;
-use crate::pipeline::{Sounds, file};
 use crate::pipeline::destination::Around;
+use crate::pipeline::{Sounds, file};
 
 /// A track that is being decoded.
 #[derive(Debug)]
