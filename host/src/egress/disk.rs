@@ -9,7 +9,8 @@ use tokio::sync::oneshot;
 /// long as a write takes.
 ///
 /// Media workers wake one thread for all pages of 50 ms instead of one for each, and a page goes to
-/// the file where it arrives: handing each to a thread pool cost more than all that comes before it. A disk that stands still holds up the recordings of its thread only, and those lose nothing
+/// the file where it arrives: handing each to a thread pool cost more than all that comes before
+/// it. A disk that stands still holds up the recordings of its thread only, and those lose nothing
 /// before their queues are full, which takes audio half a minute.
 ///
 /// Dropping it ends the thread; writers that have not ended by then are dropped.

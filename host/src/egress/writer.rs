@@ -69,10 +69,9 @@ impl Writer {
             mut deliveries,
         } = self;
         let mut batch = Vec::new();
-        let mut halt = None;
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
             let (outputs, is_last) = unpack(&mut batch);
-            halt = halt.or_else(|| halt_in(&outputs));
+            let halt = halt_in(&outputs);
             if is_last || halt.is_some() {
                 let outcome = finish(id, files, outputs).await;
                 return outcome.halted(halt);

@@ -241,7 +241,7 @@ impl Worker {
             self.seats.len() - 1
         });
         let Ok(token) = u32::try_from(slot) else {
-            return;
+            return self.load.remove_peer();
         };
         let seat = Seat::new(token, opening, &self.shared);
         if let (Some(seat), Some(place)) = (seat, self.seats.get_mut(slot)) {
