@@ -75,6 +75,8 @@ pub struct Sounds {
     pub undecodable: u64,
     /// Events and emissions that were dropped because too many waited.
     pub events_dropped: u64,
+    /// Data messages of the room that were dropped: too large, or too many.
+    pub messages_dropped: u64,
     /// The filters by name, in order, and what they did.
     pub filters: Vec<(String, Counts)>,
     /// When filters began or ceased to do their work.

@@ -3,20 +3,18 @@
 
 use std::time::Duration;
 
-use trackmill::codec::encode::{self, OpusEncoder};
 use trackmill::filter::{
     Change, Content, Emission, Filter, FilterError, Halt, OnError, Open, Restart, Setup,
     TrackEvent, Verdict,
 };
-use trackmill::media::{
-    AudioBlock, AudioFormat, Channels, Codec, MediaTime, Pts, SampleRate, SeqNo, Ssrc,
-};
+use trackmill::media::{AudioBlock, AudioFormat, Channels, MediaTime, Pts, SampleRate};
 use trackmill::mux::Container;
 use trackmill::pipeline::decoded::{OnMute, Outlet, Sound, Work};
 use trackmill::pipeline::{Event, EventKind, Message, Output, Summary};
 use trackmill::rtp::RtpPacket;
 
 use super::recording::Recording;
+use super::sender::{QUICK, Sender};
 
 /// A track that goes through a filter comes out as loud as the filter makes it, and as long as it
 /// was.
@@ -384,10 +382,6 @@ const MESSAGES: Outlet = Outlet::Messages {
     format: SPEECH,
     frame: Duration::from_millis(20),
 };
-const QUICK: encode::Settings = encode::Settings {
-    bit_rate: Some(32_000),
-    complexity: 0,
-};
 
 /// Opens a filter that multiplies.
 #[derive(Debug)]
@@ -414,56 +408,6 @@ impl Filter for Gain {
         Ok(Verdict::Changed)
     }
 }
-
-/// Sends a tone in packets of 20 ms, with redundancy, which arrive at once.
-struct Sender {
-    encoder: OpusEncoder,
-    now: std::time::Instant,
-    number: u64,
-    time: u64,
-}
-
-impl Sender {
-    fn new(recording: &Recording) -> Self {
-        let mono = AudioFormat::new(SampleRate::HZ_48000, Channels::Mono);
-        Self {
-            encoder: OpusEncoder::new(mono, QUICK).expect("an encoder"),
-            now: recording.start,
-            number: 0,
-            time: 0,
-        }
-    }
-
-    fn send(&mut self, count: usize) -> Vec<RtpPacket> {
-        (0..count).map(|_| self.packet()).collect()
-    }
-
-    fn pause(&mut self, pause: Duration) {
-        self.now += pause;
-        self.time += SampleRate::HZ_48000.samples(pause);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "the tests are short")]
-    fn packet(&mut self) -> RtpPacket {
-        let tone = (self.time..self.time + 960).map(|at| (at as f32 * TONE).sin() * 0.5);
-        let tone: Vec<f32> = tone.collect();
-        let packet = RtpPacket {
-            ssrc: Ssrc(1),
-            sequence_number: SeqNo(self.number),
-            timestamp: MediaTime(1_000_000 + self.time),
-            codec: Codec::Opus,
-            marker: false,
-            arrival: self.now,
-            payload: self.encoder.encode(&tone).expect("a packet"),
-        };
-        self.number += 1;
-        self.pause(Duration::from_millis(20));
-        packet
-    }
-}
-
-/// 440 Hz at 48 kHz.
-const TONE: f32 = 440.0 * std::f32::consts::TAU / 48_000.0;
 
 /// What a listener got.
 struct Heard {

@@ -7,10 +7,12 @@
 mod captures;
 mod changes;
 mod decoded;
+mod events;
 mod long;
 mod loss;
 mod publisher;
 mod recording;
+mod sender;
 mod sound;
 mod wire;
 

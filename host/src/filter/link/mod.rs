@@ -1,12 +1,19 @@
+//! One filter of a chain: its session, its sound in the blocks it wants, and what waits behind it.
+
+mod session;
+
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::adapt::{Adapter, Outcome, Shape};
 use super::chain::{Event, Gaps, Halt, Item, Text};
 use super::failure::{Breaker, OnError, Restart};
+use super::known::Known;
 use super::switch::{Change, Counts, Switch};
-use super::{EventVerdict, Filter, FilterError, Open, Verdict};
-use crate::media::{AudioBlock, AudioFormat, Pts};
+use super::verdict::check;
+use super::{EventVerdict, Open, TrackEvent, Verdict};
+use crate::media::{AudioBlock, AudioFormat, Channels, Pts, SampleRate};
+use session::{Next, Session};
 
 /// A filter of a chain.
 #[derive(Debug)]
@@ -23,9 +30,10 @@ pub struct Setup {
 #[derive(Debug)]
 pub(super) struct Link {
     setup: Setup,
-    format: AudioFormat,
+    material: Material,
     gaps: Gaps,
     session: Session,
+    known: Known,
     breaker: Breaker,
     adapter: Adapter,
     /// What waits for the sound in front of it to be decided.
@@ -33,6 +41,8 @@ pub(super) struct Link {
     next: Option<Next>,
     /// What was replaced last, and until when it may come back.
     previous: Option<(Setup, Instant)>,
+    /// Blocks go by it, because its thread is too slow.
+    is_bypassed: bool,
     /// Blocks that went by it since the last call.
     lost_before: u32,
     /// Samples of a restarted filter that are none yet.
@@ -41,12 +51,13 @@ pub(super) struct Link {
     counts: Counts,
 }
 
-#[derive(Debug)]
-enum Session {
-    New,
-    Open(Box<dyn Filter>),
-    Waiting { until: Instant },
-    GivenUp,
+/// What goes through a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Material {
+    /// Sound, and what happens beside it.
+    Sound(AudioFormat),
+    /// What happens to a track without sound.
+    Events,
 }
 
 #[derive(Debug)]
@@ -56,24 +67,19 @@ enum Held {
     Other(Item),
 }
 
-/// What takes the place of a filter at the next block.
-#[derive(Debug)]
-struct Next {
-    setup: Setup,
-    change: Change,
-    reason: String,
-}
-
 impl Link {
-    pub(super) fn new(setup: Setup, format: AudioFormat, gaps: Gaps) -> Self {
+    pub(super) fn new(setup: Setup, material: Material, gaps: Gaps) -> Self {
+        let format = material.format();
         let shape = Shape::new(setup.open.wants(), format);
         Self {
             breaker: Breaker::new(setup.restart),
             adapter: Adapter::new(format, shape, 0),
             setup,
-            format,
+            material,
             gaps,
             session: Session::New,
+            known: Known::default(),
+            is_bypassed: false,
             held: VecDeque::new(),
             next: None,
             previous: None,
@@ -109,11 +115,16 @@ impl Link {
         });
     }
 
+    /// See [`Chain::bypass`](super::Chain::bypass).
+    pub(super) const fn bypass(&mut self, is_bypassed: bool) {
+        self.is_bypassed = is_bypassed;
+    }
+
     /// Takes the next item, and hands on what is decided.
     pub(super) fn take(&mut self, item: Item, now: Instant, out: &mut VecDeque<Item>) {
         match item {
             Item::Block(block) | Item::Gap(block) => self.sound(block, now, out),
-            Item::Event(event) => self.event(event, now),
+            Item::Event(event) => self.event(event, now, out),
             other => self.held.push_back(Held::Other(other)),
         }
         self.release(out);
@@ -121,25 +132,27 @@ impl Link {
 
     /// No item follows: hands on all that is still held.
     pub(super) fn finish(&mut self, now: Instant, out: &mut VecDeque<Item>) {
-        self.adapter.close();
-        while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
-            self.process(block, now);
-        }
+        self.give_rest(now);
         let tail = self.finish_session();
         self.drain(&tail, out);
     }
 
     fn sound(&mut self, mut block: AudioBlock, now: Instant, out: &mut VecDeque<Item>) {
-        if let Some(next) = self.next.take() {
-            self.finish(now, out);
-            self.install(next, block.pts, now);
-        }
+        self.install_next(block.pts, now, out);
         self.open_if_due(block.pts, now, out);
         self.adapter.push(&block);
         let len = block.len_per_channel();
         block.samples = Vec::new();
         self.held.push_back(Held::Block(block, len));
         while let Some(block) = self.adapter.pull() {
+            self.process(block, now);
+        }
+    }
+
+    /// Gives the filter what is less than a block.
+    fn give_rest(&mut self, now: Instant) {
+        self.adapter.close();
+        while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
             self.process(block, now);
         }
     }
@@ -159,6 +172,9 @@ impl Link {
         let Session::Open(filter) = &mut self.session else {
             return self.miss();
         };
+        if self.is_bypassed {
+            return self.miss();
+        }
         let values = block.samples.len();
         let lost_before = std::mem::take(&mut self.lost_before);
         let verdict = filter
@@ -210,18 +226,34 @@ impl Link {
         }
     }
 
-    fn event(&mut self, mut event: Event, now: Instant) {
-        if let Session::Open(filter) = &mut self.session {
-            let verdict = filter.event(&event.event);
-            self.hear();
-            match verdict {
-                Ok(EventVerdict::Pass) => {}
-                Ok(EventVerdict::Replace(text)) => event.text = Text::Replaced(text),
-                Ok(EventVerdict::Drop) => event.text = Text::Dropped,
-                Err(error) => self.fail(&error, event.pts, now),
-            }
+    fn event(&mut self, mut event: Event, now: Instant, out: &mut VecDeque<Item>) {
+        if self.material == Material::Events {
+            self.install_next(event.pts, now, out);
         }
+        self.open_if_due(event.pts, now, out);
+        if event.event == TrackEvent::Unpublished {
+            self.give_rest(now);
+        }
+        match self.tell(&event.event, event.pts, now) {
+            EventVerdict::Pass => {}
+            EventVerdict::Replace(text) => event.text = Text::Replaced(text),
+            EventVerdict::Drop => event.text = Text::Dropped,
+        }
+        self.known.note(&event.event);
         self.held.push_back(Held::Other(Item::Event(event)));
+    }
+
+    /// Has the filter hear of an event.
+    fn tell(&mut self, event: &TrackEvent, at: Pts, now: Instant) -> EventVerdict {
+        let Session::Open(filter) = &mut self.session else {
+            return EventVerdict::Pass;
+        };
+        let verdict = filter.event(event);
+        self.hear();
+        verdict.unwrap_or_else(|error| {
+            self.fail(&error, at, now);
+            EventVerdict::Pass
+        })
     }
 
     /// Takes what the filter said.
@@ -233,127 +265,6 @@ impl Link {
             let filter = self.setup.open.name().to_owned();
             self.held
                 .push_back(Held::Other(Item::Emission { filter, emission }));
-        }
-    }
-
-    fn fail(&mut self, error: &FilterError, at: Pts, now: Instant) {
-        let reason = error.to_string();
-        let is_final = match error {
-            FilterError::Transient(_) => {
-                self.counts.transient += 1;
-                return;
-            }
-            FilterError::Fatal(_) => false,
-            FilterError::Config(_) => true,
-        };
-        self.counts.fatal += 1;
-        let retry = if is_final {
-            None
-        } else {
-            self.breaker.fail(now)
-        };
-        let change = match (self.setup.on_error, retry) {
-            (OnError::StopTrack, _) => self.halt_with(Halt::Track(reason.clone())),
-            (OnError::FailEgress, _) => self.halt_with(Halt::Egress(reason.clone())),
-            (_, None) => self.give_up(&reason, now),
-            (OnError::Bypass, Some(until)) => self.wait(until, Change::Bypassed),
-            (OnError::Silence, Some(until)) => self.wait(until, Change::Silenced),
-        };
-        self.report(change, at, reason);
-    }
-
-    fn wait(&mut self, until: Instant, change: Change) -> Change {
-        self.session = Session::Waiting { until };
-        change
-    }
-}
-
-impl Link {
-    fn halt_with(&mut self, halt: Halt) -> Change {
-        let change = match halt {
-            Halt::Track(_) => Change::StoppedTrack,
-            Halt::Egress(_) => Change::FailedEgress,
-        };
-        self.session = Session::GivenUp;
-        self.halt.get_or_insert(halt);
-        change
-    }
-
-    /// It is not opened again, unless there is one to go back to.
-    fn give_up(&mut self, reason: &str, now: Instant) -> Change {
-        self.session = Session::GivenUp;
-        if let Some((setup, _)) = self.previous.take_if(|(_, until)| now < *until) {
-            self.next = Some(Next {
-                setup,
-                change: Change::RolledBack,
-                reason: format!("what took its place was given up: {reason}"),
-            });
-        }
-        Change::GivenUp
-    }
-
-    /// Opens a session at the beginning, or when it is time to try again.
-    fn open_if_due(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
-        let is_again = match self.session {
-            Session::New => false,
-            Session::Waiting { until } if until <= now => true,
-            _ => return,
-        };
-        let Shape { format, block } = self.shape();
-        match self.setup.open.open(format, block) {
-            Ok(filter) => self.opened(filter, is_again, at, out),
-            Err(error) => self.fail(&as_fatal(error), at, now),
-        }
-    }
-
-    fn opened(
-        &mut self,
-        filter: Box<dyn Filter>,
-        is_again: bool,
-        at: Pts,
-        out: &mut VecDeque<Item>,
-    ) {
-        let latency = filter.latency();
-        if self.adapter.latency() != latency as u64 {
-            self.drain(&[], out);
-            self.adapter = Adapter::new(self.format, self.shape(), latency);
-        } else if is_again {
-            self.warm_up = latency as u64;
-        }
-        self.session = Session::Open(filter);
-        if is_again {
-            self.counts.restarts += 1;
-            self.report(Change::Restarted, at, String::new());
-        }
-    }
-
-    fn install(&mut self, next: Next, at: Pts, now: Instant) {
-        let before = std::mem::replace(&mut self.setup, next.setup);
-        if next.change == Change::Replaced {
-            self.previous = Some((before, now + TRIAL));
-        }
-        self.breaker = Breaker::new(self.setup.restart);
-        self.session = Session::New;
-        self.warm_up = 0;
-        self.adapter = Adapter::new(self.format, self.shape(), 0);
-        self.report(next.change, at, next.reason);
-    }
-
-    /// Ends the session; what was still inside.
-    fn finish_session(&mut self) -> Vec<f32> {
-        let Session::Open(mut filter) = std::mem::replace(&mut self.session, Session::New) else {
-            return Vec::new();
-        };
-        let tail = filter.finish();
-        self.session = Session::Open(filter);
-        self.hear();
-        self.session = Session::GivenUp;
-        match tail {
-            Ok(tail) => tail.unwrap_or_default(),
-            Err(_) => {
-                self.counts.fatal += 1;
-                Vec::new()
-            }
         }
     }
 
@@ -400,34 +311,16 @@ impl Link {
     }
 
     fn shape(&self) -> Shape {
-        Shape::new(self.setup.open.wants(), self.format)
+        Shape::new(self.setup.open.wants(), self.material.format())
     }
 }
 
-/// What a filter made of a block must be as long, and sound.
-fn check(verdict: Verdict, block: &AudioBlock, values: usize) -> Result<Verdict, FilterError> {
-    if verdict != Verdict::Changed {
-        return Ok(verdict);
-    }
-    if block.samples.len() != values {
-        let found = block.samples.len();
-        let reason = format!("{found} values came out of a block of {values}");
-        return Err(FilterError::Fatal(reason));
-    }
-    if block.samples.iter().any(|sample| !sample.is_finite()) {
-        let reason = "a sample that came out is not a number, or infinite";
-        return Err(FilterError::Fatal(reason.into()));
-    }
-    Ok(verdict)
-}
-
-/// A session that could not be opened is none, whatever the error says.
-fn as_fatal(error: FilterError) -> FilterError {
-    match error {
-        FilterError::Transient(reason) => FilterError::Fatal(reason),
-        other => other,
+impl Material {
+    /// How sound is laid out; of any kind where there is none.
+    const fn format(self) -> AudioFormat {
+        match self {
+            Self::Sound(format) => format,
+            Self::Events => AudioFormat::new(SampleRate::HZ_48000, Channels::Mono),
+        }
     }
 }
-
-/// How long what was replaced may come back.
-const TRIAL: Duration = Duration::from_secs(60);
