@@ -71,6 +71,7 @@ fn track() -> Track {
                 sid: "PA_x".into(),
                 name: "Alice".into(),
                 kind: ParticipantKind::Standard,
+                attributes: Arc::default(),
             }),
         },
     }

@@ -1,47 +1,54 @@
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::error::TrySendError;
-use tracing::warn;
-
-use super::recorder::{Delivery, Words};
+use super::notices::{self, Flow, Notices};
+use super::recorder::Words;
+use super::voice::Voice;
+use crate::clock;
+use crate::media::DataMessage;
 use crate::pipeline::{Output, Pipeline};
-use crate::rtc::{Consumer, Notice};
+use crate::rtc::{Consumer, Interest, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// A second consumer of a track, which decodes its own copy for filters that only look. What they say
 /// goes where the recording goes; the recording itself it can neither delay nor change (D5).
+///
+/// When its thread is too slow, the filters miss what is old, and learn how much (plugins.md P2).
 #[derive(Debug)]
 pub(super) struct Inspector {
     pipeline: Pipeline,
-    words: Words,
-    dropped: u64,
+    notices: Notices,
+    voice: Voice,
 }
 
 impl Inspector {
     /// An inspector whose words go to the sink of a recording.
-    pub(super) const fn new(pipeline: Pipeline, words: Words) -> Self {
+    pub(super) const fn new(pipeline: Pipeline, notices: Notices, words: Words) -> Self {
         Self {
             pipeline,
-            words,
-            dropped: 0,
+            notices,
+            voice: Voice::new(words),
         }
     }
 
-    /// Hands over what was said. When the channel is full it is dropped: the recording goes first.
+    /// Hands over what was said.
     fn deliver(&mut self) {
         while let Some(output) = self.pipeline.poll_output() {
-            if !matches!(output, Output::Event(_) | Output::Halt(_)) {
-                continue;
-            }
-            if let Err(TrySendError::Full(_)) = self.words.try_send(Delivery::Next(output)) {
-                self.dropped += 1;
+            if matches!(output, Output::Event(_) | Output::Halt(_)) {
+                self.voice.say(output);
             }
         }
     }
 }
 
 impl Consumer for Inspector {
+    fn interest(&self) -> Interest {
+        Interest::All
+    }
+
     fn packet(&mut self, packet: RtpPacket) {
+        let age = clock::now().saturating_duration_since(packet.arrival);
+        self.pipeline.set_late(age > MAX_AGE);
         self.pipeline.packet(packet);
         self.deliver();
     }
@@ -55,14 +62,19 @@ impl Consumer for Inspector {
     }
 
     fn notice(&mut self, notice: Notice, now: Instant) {
-        match notice {
-            Notice::Muted => self.pipeline.mute(now),
-            Notice::Unmuted => self.pipeline.unmute(now),
-            Notice::Interrupted => self.pipeline.interrupt(now),
-            Notice::Restarted(restart) => self.pipeline.restart(restart, now),
-            Notice::Ended => self.pipeline.finish(now),
+        if self.notices.pass_on(notice, &mut self.pipeline, now) == Flow::End {
+            self.pipeline.finish(now);
         }
         self.deliver();
+    }
+
+    fn message(&mut self, message: Arc<DataMessage>, at: Instant) {
+        self.pipeline.event(notices::event(&message), at);
+        self.deliver();
+    }
+
+    fn messages_dropped(&mut self, count: u64) {
+        self.voice.messages_dropped += count;
     }
 
     fn overrun(&mut self, count: u64) {
@@ -74,6 +86,8 @@ impl Consumer for Inspector {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        // Nothing waits for the thread.
+        self.pipeline.set_late(false);
         self.pipeline.handle_timeout(now);
         self.deliver();
     }
@@ -83,11 +97,5 @@ impl Consumer for Inspector {
     }
 }
 
-impl Drop for Inspector {
-    fn drop(&mut self) {
-        if self.dropped > 0 {
-            let dropped = self.dropped;
-            warn!(dropped, "The sink was too slow for what an inspector said.");
-        }
-    }
-}
+/// A packet that waited longer for the thread is not shown to filters that only look.
+const MAX_AGE: Duration = Duration::from_secs(1);

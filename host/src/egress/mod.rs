@@ -3,15 +3,18 @@
 //! ```text
 //! media or filter worker            disk thread
 //! Recorder (pipeline) ─ deliveries ┬► Writer ─► sink::FileSink, manifest, events
-//! Inspector (pipeline) ─ words ────┘
+//! Inspector (pipeline), Watcher ─ words ┘
 //! ```
 
 mod disk;
 mod files;
 mod inspector;
 pub mod manifest;
+mod notices;
 mod recorder;
 pub mod recovery;
+mod voice;
+mod watcher;
 mod writer;
 
 use std::fmt;
@@ -22,13 +25,16 @@ pub use files::{File, Track};
 pub use writer::{Failure, Outcome, Writer};
 
 use crate::filter::{Setup, Workers};
+use crate::media::{Attributes, TrackKind};
 use crate::pipeline::decoded::{Outlet, Sound};
 use crate::pipeline::{self, Pipeline, Progress, Source};
 use crate::rtc::Consumer;
 use crate::rtp::timeline::WallClock;
 use crate::sink::{self, path::Template};
 use inspector::Inspector;
+use notices::Notices;
 use recorder::{Recorder, Words};
+use watcher::Watcher;
 
 /// What to record, and where to.
 #[derive(Clone, Debug)]
@@ -58,6 +64,7 @@ pub struct Egress {
     pub progress: Arc<Progress>,
     /// What inspectors are made of.
     source: Source,
+    attributes: Arc<Attributes>,
     settings: pipeline::Settings,
     words: Words,
 }
@@ -70,8 +77,10 @@ impl Egress {
     }
 
     /// The same for a file of sound that is decoded: its consumer has its home on one of `workers`,
-    /// and what the room gets stands in for it.
-    pub fn decoded(plan: Plan, sound: Sound, workers: &Workers, wall: WallClock) -> Self {
+    /// and what the room gets stands in for it. Filters that are not for sound are left out.
+    pub fn decoded(plan: Plan, mut sound: Sound, workers: &Workers, wall: WallClock) -> Self {
+        let filters = &mut sound.filters;
+        filters.retain(|filter| filter.open.takes(TrackKind::Audio));
         let source = plan.track.source();
         let pipeline = Pipeline::decoding(source, plan.pipeline, wall, sound);
         let egress = Self::of(pipeline, plan);
@@ -81,27 +90,47 @@ impl Egress {
         }
     }
 
-    /// Has filters look at the track, each by itself, on `workers`: every one decodes its own copy.
-    /// What they say lies beside the recording.
+    /// Has filters look at the track, each by itself, on `workers`: every one decodes its own copy, or
+    /// sees only what happens beside a track of pictures. What they say lies beside the recording.
+    /// Filters that are not for this kind of track are left out.
     #[must_use]
     pub fn inspected(mut self, filters: Vec<Setup>, workers: &Workers, wall: WallClock) -> Self {
         for filter in filters {
-            let sound = Sound {
-                filters: vec![filter],
-                ..Sound::new(Outlet::Nothing)
-            };
-            let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
-            let inspector = Inspector::new(pipeline, self.words.clone());
-            self.inspectors.push(workers.host(Box::new(inspector)));
+            if filter.open.takes(self.source.kind) {
+                let inspector = self.inspector(filter, wall);
+                self.inspectors.push(workers.host(inspector));
+            }
         }
         self
     }
 
+    fn inspector(&self, filter: Setup, wall: WallClock) -> Box<dyn Consumer> {
+        let notices = Notices::new(Arc::clone(&self.attributes));
+        let words = self.words.clone();
+        match self.source.kind {
+            TrackKind::Audio => {
+                let sound = Sound {
+                    filters: vec![filter],
+                    ..Sound::new(Outlet::Nothing)
+                };
+                let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
+                Box::new(Inspector::new(pipeline, notices, words))
+            }
+            TrackKind::Video => {
+                let progress = Arc::clone(&self.progress);
+                Box::new(Watcher::new(filter, notices, progress, words, wall.instant))
+            }
+        }
+    }
+
     fn of(pipeline: Pipeline, plan: Plan) -> Self {
         let progress = pipeline.progress();
-        let (recorder, deliveries) = Recorder::new(pipeline);
+        let attributes = Arc::clone(&plan.track.publication.publisher.attributes);
+        let notices = Notices::new(Arc::clone(&attributes));
+        let (recorder, deliveries) = Recorder::new(pipeline, notices);
         Self {
             source: plan.track.source(),
+            attributes,
             settings: plan.pipeline,
             words: recorder.words(),
             consumer: Box::new(recorder),

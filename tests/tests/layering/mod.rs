@@ -59,6 +59,7 @@ const DRIVERS: &[&str] = &[
     "egress/inspector.rs",
     "egress/recorder.rs",
     "egress/recovery.rs",
+    "egress/voice.rs",
     "egress/writer.rs",
     "filter/proxy.rs",
     "filter/worker.rs",
