@@ -5,7 +5,7 @@ use super::adapt::{Adapter, Outcome, Shape};
 use super::chain::{Event, Gaps, Halt, Item, Text};
 use super::failure::{Breaker, OnError, Restart};
 use super::switch::{Change, Counts, Switch};
-use super::{EventVerdict, Filter, FilterError, Open, Verdict};
+use super::{EventVerdict, Filter, FilterError, Open, Report, Turn, Verdict};
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
 /// A filter of a chain.
@@ -33,12 +33,16 @@ pub(super) struct Link {
     next: Option<Next>,
     /// What was replaced last, and until when it may come back.
     previous: Option<(Setup, Instant)>,
+    /// Blocks that came to it.
+    blocks: u64,
     /// Blocks that went by it since the last call.
     lost_before: u32,
     /// Samples of a restarted filter that are none yet.
     warm_up: u64,
     halt: Option<Halt>,
     counts: Counts,
+    /// What plugins are and have cost in sessions that are over.
+    reports: Vec<Report>,
 }
 
 #[derive(Debug)]
@@ -77,10 +81,12 @@ impl Link {
             held: VecDeque::new(),
             next: None,
             previous: None,
+            blocks: 0,
             lost_before: 0,
             warm_up: 0,
             halt: None,
             counts: Counts::default(),
+            reports: Vec::new(),
         }
     }
 
@@ -90,6 +96,15 @@ impl Link {
 
     pub(super) const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What the plugins in its place are and have cost, the present one last.
+    pub(super) fn reports(&self) -> Vec<Report> {
+        let mut reports = self.reports.clone();
+        if let Session::Open(filter) = &self.session {
+            Report::add_to(&mut reports, filter.report());
+        }
+        reports
     }
 
     pub(super) const fn halt(&self) -> Option<&Halt> {
@@ -125,7 +140,7 @@ impl Link {
         while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
             self.process(block, now);
         }
-        let tail = self.finish_session();
+        let tail = self.finish_session(now);
         self.drain(&tail, out);
     }
 
@@ -156,13 +171,19 @@ impl Link {
     }
 
     fn call(&mut self, block: &mut AudioBlock, now: Instant) -> Outcome {
+        let number = self.blocks;
+        self.blocks += 1;
         let Session::Open(filter) = &mut self.session else {
             return self.miss();
         };
         let values = block.samples.len();
-        let lost_before = std::mem::take(&mut self.lost_before);
+        let turn = Turn {
+            number,
+            lost_before: std::mem::take(&mut self.lost_before),
+            now,
+        };
         let verdict = filter
-            .process(block, lost_before)
+            .process(block, turn)
             .and_then(|verdict| check(verdict, block, values));
         self.hear();
         block.samples.resize(values, 0.0);
@@ -212,7 +233,7 @@ impl Link {
 
     fn event(&mut self, mut event: Event, now: Instant) {
         if let Session::Open(filter) = &mut self.session {
-            let verdict = filter.event(&event.event);
+            let verdict = filter.event(&event.event, now);
             self.hear();
             match verdict {
                 Ok(EventVerdict::Pass) => {}
@@ -247,6 +268,7 @@ impl Link {
             FilterError::Config(_) => true,
         };
         self.counts.fatal += 1;
+        self.discard();
         let retry = if is_final {
             None
         } else {
@@ -260,6 +282,13 @@ impl Link {
             (OnError::Silence, Some(until)) => self.wait(until, Change::Silenced),
         };
         self.report(change, at, reason);
+    }
+
+    /// Drops the session, and keeps what it has cost.
+    fn discard(&mut self) {
+        if let Session::Open(filter) = std::mem::replace(&mut self.session, Session::GivenUp) {
+            Report::add_to(&mut self.reports, filter.report());
+        }
     }
 
     fn wait(&mut self, until: Instant, change: Change) -> Change {
@@ -300,7 +329,7 @@ impl Link {
             _ => return,
         };
         let Shape { format, block } = self.shape();
-        match self.setup.open.open(format, block) {
+        match self.setup.open.open(format, block, now) {
             Ok(filter) => self.opened(filter, is_again, at, out),
             Err(error) => self.fail(&as_fatal(error), at, now),
         }
@@ -321,6 +350,7 @@ impl Link {
             self.warm_up = latency as u64;
         }
         self.session = Session::Open(filter);
+        self.hear();
         if is_again {
             self.counts.restarts += 1;
             self.report(Change::Restarted, at, String::new());
@@ -340,18 +370,18 @@ impl Link {
     }
 
     /// Ends the session; what was still inside.
-    fn finish_session(&mut self) -> Vec<f32> {
-        let Session::Open(mut filter) = std::mem::replace(&mut self.session, Session::New) else {
+    fn finish_session(&mut self, now: Instant) -> Vec<f32> {
+        let Session::Open(filter) = &mut self.session else {
             return Vec::new();
         };
-        let tail = filter.finish();
-        self.session = Session::Open(filter);
+        let tail = filter.finish(now);
         self.hear();
-        self.session = Session::GivenUp;
+        self.discard();
         match tail {
             Ok(tail) => tail.unwrap_or_default(),
-            Err(_) => {
+            Err(error) => {
                 self.counts.fatal += 1;
+                tracing::warn!(filter = self.name(), %error, "A filter failed at its end.");
                 Vec::new()
             }
         }
