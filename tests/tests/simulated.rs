@@ -10,6 +10,7 @@ mod manifest;
 mod messages;
 mod mp4;
 mod fuzz;
+mod filters;
 mod ogg;
 mod pcm;
 mod recover;

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
     use crate::clock;
     use crate::egress::inspector::Inspector;
-    use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup, Verdict};
+    use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict};
     use crate::media::{AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind};
     use crate::pipeline::decoded::{Outlet, Sound};
     use crate::pipeline::{Settings, Source};
@@ -264,18 +264,19 @@ mod tests {
             "ear"
         }
 
-        fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+        fn open(
+            &mut self,
+            _: AudioFormat,
+            _: usize,
+            _: Instant,
+        ) -> Result<Box<dyn Filter>, FilterError> {
             Ok(Box::new(self.clone()))
         }
     }
 
     impl Filter for Ear {
-        fn process(
-            &mut self,
-            _: &mut AudioBlock,
-            lost_before: u32,
-        ) -> Result<Verdict, FilterError> {
-            self.0.lock().unwrap().push(lost_before);
+        fn process(&mut self, _: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError> {
+            self.0.lock().unwrap().push(turn.lost_before);
             Ok(Verdict::Pass)
         }
     }
@@ -289,7 +290,12 @@ mod tests {
             "refuses"
         }
 
-        fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+        fn open(
+            &mut self,
+            _: AudioFormat,
+            _: usize,
+            _: Instant,
+        ) -> Result<Box<dyn Filter>, FilterError> {
             Err(FilterError::Config("it has none".into()))
         }
     }

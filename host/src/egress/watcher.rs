@@ -177,7 +177,7 @@ mod tests {
     use crate::clock;
     use crate::egress::recorder::Delivery;
     use crate::filter::{
-        Content, Emission, EventVerdict, Filter, FilterError, OnError, Open, Restart, Verdict,
+        Content, Emission, EventVerdict, Filter, FilterError, OnError, Open, Restart, Turn, Verdict,
     };
     use crate::media::{Attributes, AudioBlock, AudioFormat};
 
@@ -246,27 +246,32 @@ mod tests {
             "echo"
         }
 
-        fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+        fn open(
+            &mut self,
+            _: AudioFormat,
+            _: usize,
+            _: Instant,
+        ) -> Result<Box<dyn Filter>, FilterError> {
             panic!("there is no sound")
         }
 
-        fn open_without_sound(&mut self) -> Result<Box<dyn Filter>, FilterError> {
+        fn open_without_sound(&mut self, _: Instant) -> Result<Box<dyn Filter>, FilterError> {
             Ok(Box::new(self.clone()))
         }
     }
 
     impl Filter for Echo {
-        fn process(&mut self, _: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+        fn process(&mut self, _: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
             panic!("there is no sound")
         }
 
-        fn event(&mut self, event: &TrackEvent) -> Result<EventVerdict, FilterError> {
+        fn event(&mut self, event: &TrackEvent, _: Instant) -> Result<EventVerdict, FilterError> {
             let debug = format!("{event:?}");
             self.say(debug.split('(').next().unwrap_or_default());
             Ok(EventVerdict::Pass)
         }
 
-        fn finish(&mut self) -> Result<Option<Vec<f32>>, FilterError> {
+        fn finish(&mut self, _: Instant) -> Result<Option<Vec<f32>>, FilterError> {
             self.say("end");
             Ok(None)
         }

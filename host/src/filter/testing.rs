@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::{
-    Content, Emission, EventVerdict, Filter, FilterError, Open, TrackEvent, Verdict, Wants,
+    Content, Emission, EventVerdict, Filter, FilterError, Open, TrackEvent, Turn, Verdict, Wants,
 };
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
@@ -29,6 +29,7 @@ pub(super) struct Opener {
 pub(super) struct Log {
     pub(super) opened: Vec<(AudioFormat, usize)>,
     pub(super) blocks: Vec<(Pts, usize)>,
+    pub(super) numbers: Vec<u64>,
     pub(super) lost_before: u32,
     pub(super) events: Vec<TrackEvent>,
     /// Blocks and events by a letter each.
@@ -101,7 +102,12 @@ impl Open for Opener {
         self.wants
     }
 
-    fn open(&mut self, format: AudioFormat, block: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        format: AudioFormat,
+        block: usize,
+        _now: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         if let Some(error) = self.refusal() {
             return Err(error);
         }
@@ -110,7 +116,7 @@ impl Open for Opener {
         Ok(Box::new(self.session(line)))
     }
 
-    fn open_without_sound(&mut self) -> Result<Box<dyn Filter>, FilterError> {
+    fn open_without_sound(&mut self, _: Instant) -> Result<Box<dyn Filter>, FilterError> {
         match self.refusal() {
             Some(error) => Err(error),
             None => Ok(Box::new(self.session(Vec::new()))),
@@ -119,14 +125,11 @@ impl Open for Opener {
 }
 
 impl Filter for Scripted {
-    fn process(
-        &mut self,
-        block: &mut AudioBlock,
-        lost_before: u32,
-    ) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError> {
         self.opener.note(|log| {
             log.blocks.push((block.pts, block.len_per_channel()));
-            log.lost_before += lost_before;
+            log.numbers.push(turn.number);
+            log.lost_before += turn.lost_before;
             log.order.push('b');
         });
         self.count += 1;
@@ -137,7 +140,7 @@ impl Filter for Scripted {
         Ok(verdict)
     }
 
-    fn event(&mut self, event: &TrackEvent) -> Result<EventVerdict, FilterError> {
+    fn event(&mut self, event: &TrackEvent, _now: Instant) -> Result<EventVerdict, FilterError> {
         self.opener.note(|log| {
             log.events.push(event.clone());
             log.order.push(letter(event));
@@ -160,7 +163,7 @@ impl Filter for Scripted {
         }
     }
 
-    fn finish(&mut self) -> Result<Option<Vec<f32>>, FilterError> {
+    fn finish(&mut self, _now: Instant) -> Result<Option<Vec<f32>>, FilterError> {
         self.opener.note(|log| log.finished += 1);
         Ok(Some(std::mem::take(&mut self.line)))
     }

@@ -1,11 +1,11 @@
 //! Tracks that are decoded, in virtual time: as long as they were, whatever the network did
 //! (media.md T3, O3, S4).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use trackmill::filter::{
     Change, Content, Emission, Filter, FilterError, Halt, OnError, Open, Restart, Setup,
-    TrackEvent, Verdict,
+    TrackEvent, Turn, Verdict,
 };
 use trackmill::media::{AudioBlock, AudioFormat, Channels, MediaTime, Pts, SampleRate};
 use trackmill::mux::Container;
@@ -338,13 +338,18 @@ impl Open for Talker {
         "talker"
     }
 
-    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 impl Filter for Talker {
-    fn process(&mut self, block: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
         if self.dies_at == Some(self.blocks) {
             return Err(FilterError::Fatal("it trapped".into()));
         }
@@ -396,13 +401,18 @@ impl Open for Gain {
         "gain"
     }
 
-    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         Ok(Box::new(Self(self.0)))
     }
 }
 
 impl Filter for Gain {
-    fn process(&mut self, block: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
         let samples = block.samples.iter_mut();
         samples.for_each(|sample| *sample *= self.0);
         Ok(Verdict::Changed)

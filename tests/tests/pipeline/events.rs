@@ -1,11 +1,11 @@
 //! What happens beside the sound reaches filters in order with it, in virtual time.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use trackmill::filter::{
-    EventVerdict, Filter, FilterError, OnError, Open, Restart, Setup, TrackEvent, Verdict,
+    EventVerdict, Filter, FilterError, OnError, Open, Restart, Setup, TrackEvent, Turn, Verdict,
 };
 use trackmill::media::{AudioBlock, AudioFormat};
 use trackmill::pipeline::decoded::{Outlet, Sound};
@@ -171,24 +171,26 @@ impl Open for Ear {
         "ear"
     }
 
-    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 impl Filter for Ear {
-    fn process(
-        &mut self,
-        block: &mut AudioBlock,
-        lost_before: u32,
-    ) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError> {
+        let lost_before = turn.lost_before;
         let at = Duration::from_micros(block.pts.0 * 1_000 / 48);
         let at_ms = at.as_millis();
         self.note(Heard::Block { at_ms, lost_before });
         Ok(Verdict::Pass)
     }
 
-    fn event(&mut self, event: &TrackEvent) -> Result<EventVerdict, FilterError> {
+    fn event(&mut self, event: &TrackEvent, _: Instant) -> Result<EventVerdict, FilterError> {
         self.note(Heard::Event(event.clone()));
         Ok(EventVerdict::Pass)
     }

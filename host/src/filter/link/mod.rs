@@ -1,6 +1,6 @@
-//! One filter of a chain: its session, its sound in the blocks it wants, and what waits behind it.
+//! One filter of a chain: adapt ─ filter ─ adapt, and what goes by it.
 
-mod session;
+mod sessions;
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,10 +10,8 @@ use super::chain::{Event, Gaps, Halt, Item, Text};
 use super::failure::{Breaker, OnError, Restart};
 use super::known::Known;
 use super::switch::{Change, Counts, Switch};
-use super::verdict::check;
-use super::{EventVerdict, Open, TrackEvent, Verdict};
+use super::{EventVerdict, Filter, FilterError, Open, Report, TrackEvent, Turn, Verdict};
 use crate::media::{AudioBlock, AudioFormat, Channels, Pts, SampleRate};
-use session::{Next, Session};
 
 /// A filter of a chain.
 #[derive(Debug)]
@@ -41,6 +39,8 @@ pub(super) struct Link {
     next: Option<Next>,
     /// What was replaced last, and until when it may come back.
     previous: Option<(Setup, Instant)>,
+    /// Blocks that came to it.
+    blocks: u64,
     /// Blocks go by it, because its thread is too slow.
     is_bypassed: bool,
     /// Blocks that went by it since the last call.
@@ -49,6 +49,8 @@ pub(super) struct Link {
     warm_up: u64,
     halt: Option<Halt>,
     counts: Counts,
+    /// What plugins are and have cost in sessions that are over.
+    reports: Vec<Report>,
 }
 
 /// What goes through a chain.
@@ -61,10 +63,26 @@ pub(super) enum Material {
 }
 
 #[derive(Debug)]
+enum Session {
+    New,
+    Open(Box<dyn Filter>),
+    Waiting { until: Instant },
+    GivenUp,
+}
+
+#[derive(Debug)]
 enum Held {
     /// A block without its samples, and how many they are per channel.
     Block(AudioBlock, usize),
     Other(Item),
+}
+
+/// What takes the place of a filter at the next block.
+#[derive(Debug)]
+struct Next {
+    setup: Setup,
+    change: Change,
+    reason: String,
 }
 
 impl Link {
@@ -79,14 +97,16 @@ impl Link {
             gaps,
             session: Session::New,
             known: Known::default(),
-            is_bypassed: false,
             held: VecDeque::new(),
             next: None,
             previous: None,
+            blocks: 0,
+            is_bypassed: false,
             lost_before: 0,
             warm_up: 0,
             halt: None,
             counts: Counts::default(),
+            reports: Vec::new(),
         }
     }
 
@@ -96,6 +116,15 @@ impl Link {
 
     pub(super) const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What the plugins in its place are and have cost, the present one last.
+    pub(super) fn reports(&self) -> Vec<Report> {
+        let mut reports = self.reports.clone();
+        if let Session::Open(filter) = &self.session {
+            Report::add_to(&mut reports, filter.report());
+        }
+        reports
     }
 
     pub(super) const fn halt(&self) -> Option<&Halt> {
@@ -133,7 +162,7 @@ impl Link {
     /// No item follows: hands on all that is still held.
     pub(super) fn finish(&mut self, now: Instant, out: &mut VecDeque<Item>) {
         self.give_rest(now);
-        let tail = self.finish_session();
+        let tail = self.finish_session(now);
         self.drain(&tail, out);
     }
 
@@ -169,6 +198,8 @@ impl Link {
     }
 
     fn call(&mut self, block: &mut AudioBlock, now: Instant) -> Outcome {
+        let number = self.blocks;
+        self.blocks += 1;
         let Session::Open(filter) = &mut self.session else {
             return self.miss();
         };
@@ -176,9 +207,13 @@ impl Link {
             return self.miss();
         }
         let values = block.samples.len();
-        let lost_before = std::mem::take(&mut self.lost_before);
+        let turn = Turn {
+            number,
+            lost_before: std::mem::take(&mut self.lost_before),
+            now,
+        };
         let verdict = filter
-            .process(block, lost_before)
+            .process(block, turn)
             .and_then(|verdict| check(verdict, block, values));
         self.hear();
         block.samples.resize(values, 0.0);
@@ -248,7 +283,7 @@ impl Link {
         let Session::Open(filter) = &mut self.session else {
             return EventVerdict::Pass;
         };
-        let verdict = filter.event(event);
+        let verdict = filter.event(event, now);
         self.hear();
         verdict.unwrap_or_else(|error| {
             self.fail(&error, at, now);
@@ -323,4 +358,21 @@ impl Material {
             Self::Events => AudioFormat::new(SampleRate::HZ_48000, Channels::Mono),
         }
     }
+}
+
+/// What a filter made of a block must be as long, and sound.
+fn check(verdict: Verdict, block: &AudioBlock, values: usize) -> Result<Verdict, FilterError> {
+    if verdict != Verdict::Changed {
+        return Ok(verdict);
+    }
+    if block.samples.len() != values {
+        let found = block.samples.len();
+        let reason = format!("{found} values came out of a block of {values}");
+        return Err(FilterError::Fatal(reason));
+    }
+    if block.samples.iter().any(|sample| !sample.is_finite()) {
+        let reason = "a sample that came out is not a number, or infinite";
+        return Err(FilterError::Fatal(reason.into()));
+    }
+    Ok(verdict)
 }
