@@ -49,9 +49,6 @@ impl Opener {
     /// How the plugin gets its frames.
     fn format(&self, format: AudioFormat, block: usize) -> Result<PcmFormat, FilterError> {
         let declaration = self.plugin.declaration();
-        if declaration.variable_length {
-            return Err(FilterError::Config(VARIABLE_LENGTH.into()));
-        }
         let lasts = format.rate.duration(block as u64);
         if !(SHORTEST..=LONGEST).contains(&lasts) {
             return Err(FilterError::Config(format!(
@@ -326,7 +323,8 @@ fn marks(marks: Marks) -> FrameMarks {
         silence,
         discontinuity,
         muted,
-        last,
+        // Nobody knows that a frame is the last before the track has ended.
+        last: _,
     } = marks;
     let mut flags = FrameMarks::empty();
     for (is_set, flag) in [
@@ -334,7 +332,6 @@ fn marks(marks: Marks) -> FrameMarks {
         (silence, FrameMarks::SILENCE),
         (discontinuity, FrameMarks::DISCONTINUITY),
         (muted, FrameMarks::MUTED),
-        (last, FrameMarks::LAST),
     ] {
         if is_set {
             flags |= flag;
@@ -400,9 +397,6 @@ fn at(micros: u64) -> Pts {
 
 /// The target of what plugins log.
 const LOG: &str = "trackmill::plugin";
-/// Why a plugin that stretches time is not opened.
-const VARIABLE_LENGTH: &str = "the plugin declares `variable-length`, and a chain of filters keeps the \
-                               length of the sound: its author has to keep the length of each frame";
 /// What a frame lasts.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(60);

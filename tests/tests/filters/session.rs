@@ -147,20 +147,6 @@ fn p4_a_rate_that_the_contract_does_not_have_is_converted() {
 }
 
 #[test]
-fn a_plugin_that_stretches_time_is_refused_with_the_reason() {
-    let mut run = Run::new(vec![filter("stretch")]);
-
-    run.blocks(2);
-
-    let switches = run.switches();
-    assert!(
-        matches!(&switches[..], [(0, Change::GivenUp, reason)] if reason.contains("`variable-length`")),
-        "{switches:?}"
-    );
-    assert_eq!(run.levels(), [0.5, 0.5]);
-}
-
-#[test]
 fn settings_that_a_plugin_refuses_are_final() {
     let mut run = Run::new(vec![with_settings("errors", r#"{"guest":true}"#)]);
 
