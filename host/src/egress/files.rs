@@ -2,12 +2,14 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Zoned;
+use tracing::{info, warn};
 
-use super::manifest::{Manifest, Moment, Subject};
+use super::manifest::{Inspector, Manifest, Moment, Subject};
 use super::{Ending, Plan};
 use crate::clock;
+use crate::filter::{Change, Switch};
 use crate::mux;
-use crate::pipeline::{Event, Output, Source, Start, Summary};
+use crate::pipeline::{Event, EventKind, Output, Source, Start, Summary};
 use crate::signal::{Publication, Room};
 use crate::sink::path::Values;
 use crate::sink::{self, FileSink, Lines, SinkError};
@@ -36,6 +38,8 @@ pub(super) struct Files {
     plan: Plan,
     open: Option<Open>,
     finished: Vec<File>,
+    /// What inspectors did with files, by their numbers, that are not finished.
+    inspected: Vec<(usize, Inspector)>,
 }
 
 /// A file that grows, and the draft of its manifest.
@@ -92,6 +96,18 @@ impl Files {
             plan,
             open: None,
             finished: Vec::new(),
+            inspected: Vec::new(),
+        }
+    }
+
+    /// An inspector has looked at a whole file.
+    pub(super) fn inspected(&mut self, file: usize, summary: &Summary) {
+        let Some(inspector) = Inspector::new(summary) else {
+            return;
+        };
+        match self.finished.get_mut(file) {
+            Some(finished) => finished.manifest.inspectors.push(inspector),
+            None => self.inspected.push((file, inspector)),
         }
     }
 
@@ -167,6 +183,9 @@ impl Files {
 
     /// Writes down what happened beside the sound.
     fn note(&mut self, event: &Event) -> Result<(), SinkError> {
+        if let EventKind::Switch(switch) = &event.kind {
+            self.plan.log(switch);
+        }
         let (Some(open), Some(line)) = (&mut self.open, event.to_json_line()) else {
             return Ok(());
         };
@@ -177,6 +196,13 @@ impl Files {
         lines.append(&line)
     }
 
+    /// Who has looked at the file that is being finished.
+    fn inspectors(&mut self) -> Vec<Inspector> {
+        let number = self.finished.len();
+        let of_this = self.inspected.extract_if(.., |(file, _)| *file == number);
+        of_this.map(|(_, inspector)| inspector).collect()
+    }
+
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
         if let Some(open) = self.open.take() {
             let Open {
@@ -184,7 +210,8 @@ impl Files {
                 draft,
                 events,
             } = open;
-            let manifest = draft.holding(summary, sink.len());
+            let mut manifest = draft.holding(summary, sink.len());
+            manifest.inspectors = self.inspectors();
             let path = sink.finish()?;
             if let Some(events) = events {
                 events.finish(&beside(&path))?;
@@ -192,6 +219,26 @@ impl Files {
             self.finished.push(File { path, manifest });
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// Tells the operator that a filter began or ceased to do its work.
+    fn log(&self, switch: &Switch) {
+        let (egress, track) = (&self.id, &self.track.publication.sid);
+        let Switch {
+            filter,
+            change,
+            reason,
+            ..
+        } = switch;
+        let change = change.as_str();
+        match switch.change {
+            Change::Restarted | Change::Replaced => {
+                info!(%egress, %track, filter, change, reason, "A filter changed.");
+            }
+            _ => warn!(%egress, %track, filter, change, reason, "A filter does not work."),
+        }
     }
 }
 

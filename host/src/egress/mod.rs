@@ -21,14 +21,14 @@ pub use disk::Disk;
 pub use files::{File, Track};
 pub use writer::{Failure, Outcome, Writer};
 
-use crate::filter::{Setup, Workers};
+use crate::filter::{OnError, Setup, Workers};
 use crate::pipeline::decoded::{Outlet, Sound};
 use crate::pipeline::{self, Pipeline, Progress, Source};
 use crate::rtc::Consumer;
 use crate::rtp::timeline::WallClock;
 use crate::sink::{self, path::Template};
 use inspector::Inspector;
-use recorder::{Recorder, Words};
+use recorder::{Recorder, WeakWords};
 
 /// What to record, and where to.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub struct Plan {
 pub struct Egress {
     /// For the room.
     pub consumer: Box<dyn Consumer>,
-    /// For a task of its own on a [`Disk`]; it ends after the consumer.
+    /// For a task of its own on a [`Disk`]; it ends after the consumer and the inspectors.
     pub writer: Writer,
     /// Consumers of the same track that only look.
     pub inspectors: Vec<Box<dyn Consumer>>,
@@ -59,7 +59,8 @@ pub struct Egress {
     /// What inspectors are made of.
     source: Source,
     settings: pipeline::Settings,
-    words: Words,
+    /// Does not keep the writer waiting.
+    words: WeakWords,
 }
 
 impl Egress {
@@ -85,13 +86,20 @@ impl Egress {
     /// What they say lies beside the recording.
     #[must_use]
     pub fn inspected(mut self, filters: Vec<Setup>, workers: &Workers, wall: WallClock) -> Self {
+        let Some(words) = self.words.upgrade() else {
+            return self;
+        };
         for filter in filters {
             let sound = Sound {
-                filters: vec![filter],
+                // Whoever only looks can end nothing.
+                filters: vec![Setup {
+                    on_error: OnError::Bypass,
+                    ..filter
+                }],
                 ..Sound::new(Outlet::Nothing)
             };
             let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
-            let inspector = Inspector::new(pipeline, self.words.clone());
+            let inspector = Inspector::new(pipeline, words.clone());
             self.inspectors.push(workers.host(Box::new(inspector)));
         }
         self
@@ -103,7 +111,7 @@ impl Egress {
         Self {
             source: plan.track.source(),
             settings: plan.pipeline,
-            words: recorder.words(),
+            words: recorder.words().downgrade(),
             consumer: Box::new(recorder),
             writer: Writer::new(plan, deliveries),
             inspectors: Vec::new(),

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
-use crate::pipeline::{Output, Pipeline};
+use crate::pipeline::{Event, Output, Pipeline, Summary};
 use crate::rtc::{Consumer, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
@@ -20,14 +20,32 @@ pub(super) struct Recorder {
 
 /// The way to the task of a recording's sink.
 pub(super) type Words = mpsc::Sender<Delivery>;
+/// The same, which does not keep the task waiting.
+pub(super) type WeakWords = mpsc::WeakSender<Delivery>;
 
-/// What a recorder hands to its sink's task.
+/// What is handed to a sink's task.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// The next thing to do.
     Next(Output),
-    /// All that is left; nothing follows.
+    /// All that is left of the recorder's; inspectors may still have something to say.
     Last(Vec<Output>),
+    /// What an inspector has to say.
+    Words(Vec<Word>),
+}
+
+/// Something an inspector says.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// Something happened beside the sound.
+    Event(Event),
+    /// What it did, having looked at a whole file.
+    Inspected {
+        /// The number of the file, from 0.
+        file: usize,
+        /// What it heard.
+        summary: Box<Summary>,
+    },
 }
 
 impl Recorder {
@@ -129,7 +147,7 @@ impl Consumer for Recorder {
 /// Deliveries that may wait for the sink: half a minute of audio pages.
 const QUEUE: usize = 32;
 /// How long to wait before a full channel is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(50);
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -187,26 +205,45 @@ mod tests {
     #[test]
     fn what_an_inspector_says_goes_to_the_sink_and_nothing_else_of_it() {
         let mut track = Track::new();
-        let sound = Sound {
-            filters: vec![Setup {
-                open: Box::new(Refuses),
-                on_error: OnError::Bypass,
-                restart: Restart::default(),
-            }],
-            ..Sound::new(Outlet::Nothing)
-        };
-        let wall = clock::wall_clock();
-        let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
-        let mut inspector = Inspector::new(pipeline, track.recorder.words());
+        let mut inspector = track.inspector();
 
         inspector.packet(track.packet());
         inspector.notice(Notice::Ended, track.now);
 
-        let Ok(Delivery::Next(Output::Event(event))) = track.deliveries.try_recv() else {
-            panic!("it says that it was given up");
+        let mut words = Vec::new();
+        while let Ok(Delivery::Words(said)) = track.deliveries.try_recv() {
+            words.extend(said);
+        }
+        let [Word::Event(event), Word::Inspected { file: 0, summary }] = &words[..] else {
+            panic!("{words:?}");
         };
         assert!(event.to_json_line().unwrap().contains("given_up"));
-        assert!(track.deliveries.try_recv().is_err());
+        let sound = summary.sound.as_ref().unwrap();
+        assert_eq!(sound.filters[0].filter, "refuses");
+    }
+
+    #[test]
+    fn what_an_inspector_says_waits_for_a_slow_sink_and_its_last_words_have_a_place() {
+        let mut track = Track::new();
+        let mut inspector = track.inspector();
+        track.hear_seconds(2 * QUEUE);
+
+        inspector.packet(track.packet());
+        assert!(inspector.poll_timeout().is_some());
+        inspector.notice(Notice::Ended, track.now);
+        drop(inspector);
+
+        let mut last = None;
+        while let Ok(delivery) = track.deliveries.try_recv() {
+            last = Some(delivery);
+        }
+        let Some(Delivery::Words(words)) = last else {
+            panic!("{last:?}");
+        };
+        assert!(matches!(
+            words[..],
+            [Word::Event(_), Word::Inspected { .. }]
+        ));
     }
 
     /// A filter whose settings are wrong.
@@ -249,6 +286,21 @@ mod tests {
             }
         }
 
+        /// One whose filter refuses its settings, and which says so.
+        fn inspector(&self) -> Inspector {
+            let sound = Sound {
+                filters: vec![Setup {
+                    open: Box::new(Refuses),
+                    on_error: OnError::Bypass,
+                    restart: Restart::default(),
+                }],
+                ..Sound::new(Outlet::Nothing)
+            };
+            let wall = clock::wall_clock();
+            let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
+            Inspector::new(pipeline, self.recorder.words())
+        }
+
         fn hear_seconds(&mut self, seconds: usize) {
             for _ in 0..50 * seconds {
                 let packet = self.packet();
@@ -276,7 +328,7 @@ mod tests {
             let mut count = 0;
             while let Ok(delivery) = self.deliveries.try_recv() {
                 match delivery {
-                    Delivery::Next(_) => count += 1,
+                    Delivery::Next(_) | Delivery::Words(_) => count += 1,
                     last @ Delivery::Last(_) => self.last = Some(last),
                 }
             }

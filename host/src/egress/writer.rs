@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::files::{File, Files};
-use super::recorder::Delivery;
+use super::recorder::{Delivery, Word};
 use super::{EgressId, Plan};
 use crate::filter::Halt;
 use crate::pipeline::Output;
@@ -28,6 +28,8 @@ pub struct Outcome {
     pub files: Vec<File>,
     /// Why there are no more.
     pub failure: Option<Failure>,
+    /// Why a filter ended the track before its end; what came until then is whole.
+    pub stopped: Option<String>,
 }
 
 /// Why a recording could not be written to its end.
@@ -69,22 +71,25 @@ impl Writer {
             mut deliveries,
         } = self;
         let mut batch = Vec::new();
+        let mut last = None;
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
-            let (outputs, is_last) = unpack(&mut batch);
-            let halt = halt_in(&outputs);
-            if is_last || halt.is_some() {
-                let outcome = finish(id, files, outputs).await;
-                return outcome.halted(halt);
+            let outputs = unpack(&mut batch, &mut files, &mut last);
+            if let Some(halt) = halt_in(&outputs) {
+                return finish(id, files, outputs).await.halted(halt);
             }
             if let Err(error) = files.apply(outputs) {
                 return Outcome::new(id, files, Err(error));
             }
         }
-        let (files, unfinished) = files.close();
-        Outcome {
-            id,
-            files,
-            failure: Some(Failure::Lost { unfinished }),
+        // Inspectors, too, have nothing more to say.
+        let Some(rest) = last else {
+            return Outcome::lost(id, files);
+        };
+        let halt = halt_in(&rest);
+        let outcome = finish(id, files, rest).await;
+        match halt {
+            Some(halt) => outcome.halted(halt),
+            None => outcome,
         }
     }
 }
@@ -95,26 +100,34 @@ impl Outcome {
         let failure = result
             .err()
             .map(|error| Failure::Sink { error, unfinished });
-        Self { id, files, failure }
+        Self {
+            id,
+            files,
+            failure,
+            stopped: None,
+        }
     }
 
     /// What a filter asked for when it failed.
-    fn halted(self, halt: Option<Halt>) -> Self {
-        let failure = match halt {
-            Some(Halt::Egress(reason)) => Some(Failure::Filter(reason)),
-            Some(Halt::Track(_)) | None => None,
+    fn halted(self, halt: Halt) -> Self {
+        let (failure, stopped) = match halt {
+            Halt::Egress(reason) => (Some(Failure::Filter(reason)), None),
+            Halt::Track(reason) => (None, Some(reason)),
         };
         Self {
             failure: self.failure.or(failure),
+            stopped,
             ..self
         }
     }
 
-    const fn lost(id: EgressId) -> Self {
+    fn lost(id: EgressId, files: Files) -> Self {
+        let (files, unfinished) = files.close();
         Self {
             id,
-            files: Vec::new(),
-            failure: Some(Failure::Lost { unfinished: None }),
+            files,
+            failure: Some(Failure::Lost { unfinished }),
+            stopped: None,
         }
     }
 }
@@ -128,24 +141,39 @@ async fn finish(id: EgressId, mut files: Files, outputs: Vec<Output>) -> Outcome
     });
     match finished.await {
         Ok((files, result)) => Outcome::new(id, files, result),
-        Err(_) => Outcome::lost(id),
+        Err(_) => Outcome {
+            id,
+            files: Vec::new(),
+            failure: Some(Failure::Lost { unfinished: None }),
+            stopped: None,
+        },
     }
 }
 
-/// The outputs of a batch, and whether it is the last one.
-fn unpack(batch: &mut Vec<Delivery>) -> (Vec<Output>, bool) {
+/// The outputs of a batch, but for the recorder's last ones: what inspectors say still goes before
+/// them.
+fn unpack(
+    batch: &mut Vec<Delivery>,
+    files: &mut Files,
+    last: &mut Option<Vec<Output>>,
+) -> Vec<Output> {
     let mut outputs = Vec::with_capacity(batch.len());
-    let mut is_last = false;
     for delivery in batch.drain(..) {
         match delivery {
             Delivery::Next(output) => outputs.push(output),
-            Delivery::Last(rest) => {
-                outputs.extend(rest);
-                is_last = true;
+            Delivery::Last(rest) => *last = Some(rest),
+            Delivery::Words(words) => {
+                outputs.extend(words.into_iter().filter_map(|word| match word {
+                    Word::Event(event) => Some(Output::Event(event)),
+                    Word::Inspected { file, summary } => {
+                        files.inspected(file, &summary);
+                        None
+                    }
+                }))
             }
         }
     }
-    (outputs, is_last)
+    outputs
 }
 
 fn halt_in(outputs: &[Output]) -> Option<Halt> {

@@ -7,6 +7,7 @@
 
 mod content;
 mod moment;
+mod plugin;
 mod sound;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use content::{Gap, GapCause, Jitter, List, Packets, Seam, SeamReason, Size, Span, Units};
 pub use moment::{Anchor, AnchorOrigin, Moment};
+pub use plugin::{Dropped, Inspector, Metric, Plugin};
 pub use sound::{Filter, FilterSwitch, Sound};
 
 use super::{EgressId, Ending, Track};
@@ -70,6 +72,9 @@ pub struct Manifest {
     /// What became of the sound, if it was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<Sound>,
+    /// The filters that only looked, and what they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inspectors: Vec<Inspector>,
 }
 
 impl Manifest {
@@ -104,6 +109,7 @@ impl Manifest {
             gaps: List::default(),
             seams: List::default(),
             sound: None,
+            inspectors: Vec::new(),
         }
     }
 
