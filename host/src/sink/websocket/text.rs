@@ -24,7 +24,7 @@ use crate::media::{ClockRate, Pts};
 ///
 /// `wall_clock` is when the sound at `pts_us` was. A `start` after a reconnect has `unconfirmed_us`:
 /// how much of the sound before may not have been read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Texts {
     /// Only what LiveKit's own egress sends.
     LiveKit,
@@ -59,6 +59,7 @@ impl Texts {
                 },
                 Self::Plugins | Self::All,
             ) => Some(emitted(&plugin, &topic, pts, &data)),
+            (Text::Verbatim { json, least }, texts) if texts >= least => Some(json),
             _ => None,
         }
     }

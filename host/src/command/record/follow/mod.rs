@@ -130,10 +130,18 @@ impl Follow {
         if self.recordings.remove(&id).is_none() {
             return;
         }
-        let ending = Ending::new(Status::Failed, "its file could not be written");
+        let ending = Ending::new(Status::Failed, "its sink does not take it");
         self.actions.push_back(Action::End(id, ending));
         if self.recordings.is_empty() {
             self.leave();
+        }
+    }
+
+    /// A recording has ended by itself, as it should.
+    pub(super) fn end(&mut self, id: RecordingId, ending: Ending) {
+        if self.recordings.remove(&id).is_some() {
+            self.actions.push_back(Action::End(id, ending));
+            self.leave_if_done();
         }
     }
 
