@@ -137,8 +137,10 @@ impl Files {
         let Start {
             container,
             metadata,
+            samples,
         } = start;
         let subject = Subject::new(&self.id, &self.track, metadata.codec, *container);
+        let subject = subject.sampled(*samples);
         let moment = Moment::from(metadata.started_at);
         let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
         if let Err(error) = sink.write_draft(draft.to_json().as_bytes()) {

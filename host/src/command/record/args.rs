@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum};
 
-use super::follow::{self, Selection};
+use super::follow::{self, Selection, Takes};
 use super::outputs::{OutputArgs, OutputError};
 use crate::egress::{Destination, EgressId};
 use crate::media::{ParticipantIdentity, RoomName, TrackSource};
@@ -123,6 +123,7 @@ impl Args {
     pub(super) fn job(self) -> Result<Job, UsageError> {
         let url = given(self.url.as_ref());
         let url = url.ok_or(UsageError::Missing("--url", "LIVEKIT_URL"))?;
+        let destination = self.output.destination()?;
         Ok(Job {
             room: room::Config {
                 url: ServerUrl::parse(&url)?,
@@ -132,9 +133,13 @@ impl Args {
             follow: follow::Settings {
                 wait: self.wait,
                 duration: self.duration,
+                takes: match destination {
+                    Destination::Files(_) => Takes::Everything,
+                    Destination::Stream(_) => Takes::Sound,
+                },
                 return_window: RETURN_WINDOW,
             },
-            destination: self.output.destination()?,
+            destination,
             report: Report {
                 progress: !self.quiet,
                 json: self.json,

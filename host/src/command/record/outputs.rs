@@ -9,9 +9,10 @@ use super::args::duration;
 use crate::dial::Tls;
 use crate::egress::{Destination, Form, Place, Stream};
 use crate::media::{Channels, SampleRate};
-use crate::pipeline::decoded::OnMute;
+use crate::mux::Container;
+use crate::pipeline::decoded::{OnMute, Work};
 use crate::sink::SyncPolicy;
-use crate::sink::path::TemplateError;
+use crate::sink::path::{Template, TemplateError};
 use crate::sink::websocket::{
     FrameDuration, HeaderError, Headers, Query, Server, Settings, Target, TargetError, Texts,
     Wanted,
@@ -20,7 +21,8 @@ use crate::sink::websocket::{
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OutputArgs {
     /// Where files go: a path with {room_name}, {room_id}, {track_id}, {track_type}, {track_source},
-    /// {publisher_identity}, {time}, {utc}; the codec gives the extension
+    /// {publisher_identity}, {time}, {utc}; the codec gives the extension, but .wav and .pcm decode
+    /// the sound
     #[arg(
         long,
         short,
@@ -69,6 +71,9 @@ pub(super) struct OutputArgs {
     /// is not appended
     #[arg(long, requires = "to")]
     leave_query: bool,
+    /// How much sound may wait for a server that is slow or gone, before the oldest is dropped
+    #[arg(long, value_name = "TIME", requires = "to", default_value = "10s", value_parser = duration)]
+    buffer: Duration,
     /// How long to try to connect again when the connection breaks
     #[arg(long, value_name = "TIME", requires = "to", default_value = "60s", value_parser = duration)]
     reconnect_window: Duration,
@@ -131,14 +136,27 @@ impl OutputArgs {
     }
 
     fn place(&self) -> Result<Place, OutputError> {
-        if self.sample_rate.is_some() || self.channels.is_some() {
-            return Err(OutputError::Untouched);
-        }
+        let template: Template = self.output.parse()?;
         Ok(Place {
-            template: self.output.parse()?,
+            form: self.form(template.extension())?,
+            template,
             sync: SyncPolicy::default(),
-            form: Form::AsItCame,
         })
+    }
+
+    /// What files of sound hold, by the extension that was asked for.
+    fn form(&self, extension: Option<&str>) -> Result<Form, OutputError> {
+        let format = Work {
+            rate: self.sample_rate,
+            channels: self.channels,
+        };
+        let pcm = |container| Ok(Form::Pcm { container, format });
+        match extension {
+            Some("wav") => pcm(Container::Wav),
+            Some("pcm") => pcm(Container::Pcm),
+            _ if format == Work::default() => Ok(Form::AsItCame),
+            _ => Err(OutputError::Untouched),
+        }
     }
 
     fn stream(&self, url: &str) -> Result<Stream, OutputError> {
@@ -157,6 +175,7 @@ impl OutputArgs {
             wanted,
             on_mute: self.on_mute.into(),
             settings: Settings {
+                buffer: self.buffer,
                 reconnect_window: self.reconnect_window,
                 texts: self.texts(),
                 ..Settings::default()

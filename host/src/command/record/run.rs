@@ -176,6 +176,11 @@ impl Run {
                 let text = format!("cannot record track {} of {who}: {why}", publication.sid);
                 self.results.fail(anyhow!(text));
             }
+            Action::LeaveOut(publication, why) => {
+                let who = &publication.publisher.identity;
+                let text = format!("leaving out track {} of {who}: {why}", publication.sid);
+                self.display.say(&text);
+            }
             Action::Leave => self.is_leaving = true,
         }
     }

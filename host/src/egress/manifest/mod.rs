@@ -20,7 +20,7 @@ pub use moment::{Anchor, AnchorOrigin, Moment};
 pub use sound::{Filter, FilterSwitch, Sound};
 
 use super::{EgressId, Ending, Track};
-use crate::media::Codec;
+use crate::media::{AudioFormat, Channels, Codec, SampleRate};
 use crate::mux::Container;
 use crate::mux::recovery::Repair;
 use crate::pipeline::Summary;
@@ -173,6 +173,11 @@ impl Manifest {
         }
     }
 
+    /// How the samples of the file are laid out, if it holds PCM.
+    pub fn samples(&self) -> Option<AudioFormat> {
+        self.subject.as_ref()?.samples()
+    }
+
     /// Reads one. Fields of a later version are ignored.
     ///
     /// # Errors
@@ -247,12 +252,34 @@ pub struct Subject {
     pub codec: String,
     /// `ogg`, `mp4`, `webm`, `wav`, `pcm`, or `websocket`.
     pub container: String,
+    /// Samples a second of a file of PCM: a `.pcm` file itself does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Channels of a file of PCM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
 }
 
 impl Subject {
     /// Names what a file holds.
     pub fn new(egress: &EgressId, track: &Track, codec: Codec, container: Container) -> Self {
         Self::of(egress, track, Some(codec), container.extension())
+    }
+
+    /// Says how the samples of a file of PCM are laid out.
+    #[must_use]
+    pub fn sampled(self, format: Option<AudioFormat>) -> Self {
+        Self {
+            sample_rate: format.map(|format| format.rate.get()),
+            channels: format.map(|format| format.channels.count()),
+            ..self
+        }
+    }
+
+    /// How the samples of a file of PCM are laid out, if it is one.
+    pub fn samples(&self) -> Option<AudioFormat> {
+        let rate = SampleRate::new(self.sample_rate?)?;
+        Some(AudioFormat::new(rate, Channels::new(self.channels?)?))
     }
 
     /// Names what a server gets.
@@ -273,6 +300,8 @@ impl Subject {
             track_source: publication.source.to_string(),
             codec: codec.map(|codec| codec.to_string()).unwrap_or_default(),
             container: container.into(),
+            sample_rate: None,
+            channels: None,
         }
     }
 }

@@ -111,6 +111,11 @@ pub(in crate::egress) fn text(mut event: Event, base: Pts) -> Option<Text> {
         }),
         EventKind::Emission(_, Content::Mark { .. }) => line(Texts::Plugins),
         EventKind::Switch(_) => line(Texts::All),
+        EventKind::Gap { duration, reason } => Some(Text::Gap {
+            pts: event.pts,
+            duration: *duration,
+            reason: reason.as_str(),
+        }),
         // The first and the last word of a connection tell of the track; the rest is for plugins.
         EventKind::Track(_, Words::Own) | EventKind::Emission(_, Content::Binary { .. }) => None,
     }
