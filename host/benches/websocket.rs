@@ -91,6 +91,7 @@ fn delivery(url: &str, number: u32) -> Delivery {
         server: Server {
             target: Target::parse(url, Query::Ours).expect("a URL"),
             tls: Tls::system(),
+            proxy: None,
         },
         identity: Identity {
             room: "room".into(),

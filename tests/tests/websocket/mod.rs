@@ -30,6 +30,7 @@ fn delivery(url: &str, settings: Settings) -> Delivery {
                 .expect("a URL")
                 .with_headers(headers),
             tls: Tls::system(),
+            proxy: None,
         },
         identity: Identity {
             room: "room".into(),

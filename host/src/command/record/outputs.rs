@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::args::duration;
-use crate::dial::Tls;
+use crate::dial::{EnvironmentError, Proxy, ProxyError, Tls};
 use crate::egress::{Destination, Form, Place, Stream};
 use crate::media::{Channels, SampleRate};
 use crate::mux::Container;
@@ -71,6 +71,10 @@ pub(super) struct OutputArgs {
     /// is not appended
     #[arg(long, requires = "to")]
     leave_query: bool,
+    /// The HTTP proxy that leads to the server: http://[user:password@]host:port; '' for none. If it is
+    /// not given, HTTPS_PROXY (wss), HTTP_PROXY (ws), ALL_PROXY and NO_PROXY say
+    #[arg(long, value_name = "URL", requires = "to")]
+    proxy: Option<Hidden>,
     /// How much sound may wait for a server that is slow or gone, before the oldest is dropped
     #[arg(long, value_name = "TIME", requires = "to", default_value = "10s", value_parser = duration)]
     buffer: Duration,
@@ -114,6 +118,10 @@ pub(super) enum OutputError {
     Target(#[from] TargetError),
     #[error(transparent)]
     Header(#[from] HeaderError),
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
     #[error(
         "'--sample-rate' and '--channels' are for sound that is decoded: give '--to', or an '--output' that ends in .wav or .pcm"
     )]
@@ -169,6 +177,7 @@ impl OutputArgs {
         let wanted = target.wishes().applied_to(self.wanted()?);
         Ok(Stream {
             server: Server {
+                proxy: self.proxy(&target)?,
                 target: target.with_headers(self.headers()?),
                 tls: Tls::system(),
             },
@@ -181,6 +190,15 @@ impl OutputArgs {
                 ..Settings::default()
             },
         })
+    }
+
+    /// The proxy that was named, or that of the environment. An empty name is none.
+    fn proxy(&self, target: &Target) -> Result<Option<Proxy>, OutputError> {
+        match &self.proxy {
+            Some(Hidden(url)) if url.trim().is_empty() => Ok(None),
+            Some(Hidden(url)) => Ok(Some(Proxy::parse(url)?)),
+            None => Ok(Proxy::of_environment(target.endpoint(), variable)?),
+        }
     }
 
     fn wanted(&self) -> Result<Wanted, OutputError> {
@@ -249,6 +267,14 @@ impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is what the command line leaves open"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn sample_rate(text: &str) -> Result<SampleRate, String> {

@@ -19,7 +19,7 @@ use super::message::Message;
 use super::outcome::{Outcome, Progress};
 use super::session::{Disconnect, Event, Frame, Input, Output, Session, Settings};
 use super::target::Target;
-use crate::dial::{self, DialError, DialFailure, Tls, WebSocket};
+use crate::dial::{self, DialError, DialFailure, Proxy, Tls, WebSocket};
 
 /// A server, and the way to it.
 #[derive(Clone, Debug)]
@@ -28,6 +28,8 @@ pub struct Server {
     pub target: Target,
     /// Whom to trust, if it speaks TLS. Share one among all deliveries.
     pub tls: Tls,
+    /// What it is reached through.
+    pub proxy: Option<Proxy>,
 }
 
 /// What to send where.
@@ -156,14 +158,15 @@ impl WebSocketSink {
 
     fn dial(&self) -> Dialling {
         let Delivery {
-            server: Server { target, tls },
+            server: Server { target, tls, proxy },
             identity,
             format,
             ..
         } = self.delivery.clone();
         Box::pin(async move {
             let request = request(&target, &identity, format)?;
-            let socket = dial::connect(request, target.endpoint(), &tls, limits()).await?;
+            let (endpoint, proxy) = (target.endpoint(), proxy.as_ref());
+            let socket = dial::connect(request, endpoint, &tls, proxy, limits()).await?;
             if let Err(error) = dial::limit_send_buffer(&socket, SEND_BUFFER) {
                 tracing::debug!(%error, "Cannot bound the send buffer of a WebSocket.");
             }
