@@ -54,8 +54,8 @@ class Receiver:
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         say("connected", connection=number, path=request.path, headers=headers)
         with (
-            open(self.folder / f"{number}.sound", "wb") as sound,
-            open(self.folder / f"{number}.times", "w") as times,
+            open(self.folder / f"{number}.sound", "wb", buffering=0) as sound,
+            open(self.folder / f"{number}.times", "w", buffering=1) as times,
         ):
             await self.listen(number, connection, sound, times)
         del self.connections[number]

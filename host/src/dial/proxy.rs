@@ -251,8 +251,13 @@ mod tests {
             assert_eq!(proxy.to_string(), shown);
             assert_eq!(format!("{proxy:?}"), format!("Proxy({shown})"));
         }
-        let request = Proxy::parse("proxy").unwrap().request(&server("ws", "[::2]:9"));
-        assert!(request.starts_with("CONNECT [::2]:9 HTTP/1.1\r\n"), "{request}");
+        let request = Proxy::parse("proxy")
+            .unwrap()
+            .request(&server("ws", "[::2]:9"));
+        assert!(
+            request.starts_with("CONNECT [::2]:9 HTTP/1.1\r\n"),
+            "{request}"
+        );
     }
 
     #[test]
@@ -305,7 +310,10 @@ mod tests {
 
         let error = error.to_string();
         assert!(error.starts_with("ALL_PROXY in the environment"), "{error}");
-        assert!(error.contains("--proxy") && error.contains("NO_PROXY"), "{error}");
+        assert!(
+            error.contains("--proxy") && error.contains("NO_PROXY"),
+            "{error}"
+        );
         assert!(!error.contains("sesame"), "{error}");
     }
 

@@ -59,7 +59,9 @@ impl Packets {
         let nothing = pts.since(self.end);
         let was_lost = around.summary.close_gap(self.last, nothing);
         let nothing = u64::try_from(nothing).unwrap_or(0);
-        let gap = self.between.unit(ClockRate::OPUS.duration(nothing), was_lost);
+        let gap = self
+            .between
+            .unit(ClockRate::OPUS.duration(nothing), was_lost);
         if let Some(kind) = gap.filter(|_| !around.outputs.is_full()) {
             let pts = self.end;
             around.outputs.push(Output::Event(Event { pts, kind }));
