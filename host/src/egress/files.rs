@@ -2,14 +2,12 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Zoned;
-use tracing::{info, warn};
 
 use super::manifest::{Inspector, Manifest, Moment, Subject};
-use super::{Ending, Plan};
+use super::{EgressId, Ending, Place};
 use crate::clock;
-use crate::filter::{Change, Switch};
 use crate::mux;
-use crate::pipeline::{Event, EventKind, Output, Source, Start, Summary};
+use crate::pipeline::{Event, Output, Source, Start, Summary};
 use crate::signal::{Publication, Room};
 use crate::sink::path::Values;
 use crate::sink::{self, FileSink, Lines, SinkError};
@@ -35,7 +33,9 @@ pub struct File {
 /// The files of one recording: mostly one, more where the codec changes. Blocks.
 #[derive(Debug)]
 pub(super) struct Files {
-    plan: Plan,
+    id: EgressId,
+    track: Track,
+    place: Place,
     open: Option<Open>,
     finished: Vec<File>,
     /// What inspectors did with files, by their numbers, that are not finished.
@@ -91,9 +91,11 @@ impl Track {
 }
 
 impl Files {
-    pub(super) const fn new(plan: Plan) -> Self {
+    pub(super) const fn new(id: EgressId, track: Track, place: Place) -> Self {
         Self {
-            plan,
+            id,
+            track,
+            place,
             open: None,
             finished: Vec::new(),
             inspected: Vec::new(),
@@ -142,14 +144,17 @@ impl Files {
 
     fn start(&mut self, start: &Start) -> Result<(), SinkError> {
         let started_at = started_at(start);
-        let values = self.plan.track.values(&started_at);
-        let wanted = self.plan.output.fill(&values, start.container.extension());
-        let sink = FileSink::create(&wanted, self.plan.sync)?;
+        let values = self.track.values(&started_at);
+        let extension = start.container.extension();
+        let wanted = self.place.template.fill(&values, extension);
+        let sink = FileSink::create(&wanted, self.place.sync)?;
         let Start {
             container,
             metadata,
+            samples,
         } = start;
-        let subject = Subject::new(&self.plan.id, &self.plan.track, metadata.codec, *container);
+        let subject = Subject::new(&self.id, &self.track, metadata.codec, *container);
+        let subject = subject.sampled(*samples);
         let moment = Moment::from(metadata.started_at);
         let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
         if let Err(error) = sink.write_draft(draft.to_json().as_bytes()) {
@@ -183,9 +188,6 @@ impl Files {
 
     /// Writes down what happened beside the sound.
     fn note(&mut self, event: &Event) -> Result<(), SinkError> {
-        if let EventKind::Switch(switch) = &event.kind {
-            self.plan.log(switch);
-        }
         let (Some(open), Some(line)) = (&mut self.open, event.to_json_line()) else {
             return Ok(());
         };
@@ -219,26 +221,6 @@ impl Files {
             self.finished.push(File { path, manifest });
         }
         Ok(())
-    }
-}
-
-impl Plan {
-    /// Tells the operator that a filter began or ceased to do its work.
-    fn log(&self, switch: &Switch) {
-        let (egress, track) = (&self.id, &self.track.publication.sid);
-        let Switch {
-            filter,
-            change,
-            reason,
-            ..
-        } = switch;
-        let change = change.as_str();
-        match switch.change {
-            Change::Restarted | Change::Replaced => {
-                info!(%egress, %track, filter, change, reason, "A filter changed.");
-            }
-            _ => warn!(%egress, %track, filter, change, reason, "A filter does not work."),
-        }
     }
 }
 

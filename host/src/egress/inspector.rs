@@ -1,9 +1,9 @@
 use std::time::Instant;
 
-use tokio::sync::mpsc::OwnedPermit;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::recorder::{Delivery, RETRY_AFTER, Word, Words};
+use super::recorder::RETRY_AFTER;
+use super::words::{LastRoom, Word, Words};
 use crate::pipeline::{Output, Pipeline};
 use crate::rtc::{Consumer, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
@@ -15,11 +15,11 @@ use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 pub(super) struct Inspector {
     pipeline: Pipeline,
     words: Words,
-    /// A place in the channel for what is left at the end, whatever waits then.
-    last: Option<OwnedPermit<Delivery>>,
+    /// For what is left at the end, whatever waits then.
+    last: Option<LastRoom>,
     retry_at: Option<Instant>,
-    /// Files that it has looked at to their end.
-    files: usize,
+    /// Segments that it has looked at to their end.
+    segments: usize,
 }
 
 impl Inspector {
@@ -27,10 +27,10 @@ impl Inspector {
     pub(super) fn new(pipeline: Pipeline, words: Words) -> Self {
         Self {
             pipeline,
-            last: words.clone().try_reserve_owned().ok(),
+            last: words.reserve_last(),
             words,
             retry_at: None,
-            files: 0,
+            segments: 0,
         }
     }
 
@@ -38,9 +38,9 @@ impl Inspector {
     fn deliver(&mut self, now: Instant) {
         self.retry_at = None;
         while self.pipeline.has_output() {
-            match self.words.try_reserve() {
-                Ok(place) => match next_word(&mut self.pipeline, &mut self.files) {
-                    Some(word) => place.send(Delivery::Words(vec![word])),
+            match self.words.reserve() {
+                Ok(room) => match next_word(&mut self.pipeline, &mut self.segments) {
+                    Some(word) => room.say(word),
                     None => break,
                 },
                 Err(TrySendError::Full(())) => {
@@ -54,22 +54,22 @@ impl Inspector {
 
     fn finish(&mut self, now: Instant) {
         self.pipeline.finish(now);
-        let rest = std::iter::from_fn(|| next_word(&mut self.pipeline, &mut self.files)).collect();
-        if let Some(place) = self.last.take() {
-            place.send(Delivery::Words(rest));
+        let rest = std::iter::from_fn(|| next_word(&mut self.pipeline, &mut self.segments));
+        if let Some(room) = self.last.take() {
+            room.say(rest.collect());
         }
     }
 }
 
 /// The next thing to say: of what such a pipeline hands out the rest goes nowhere.
-fn next_word(pipeline: &mut Pipeline, files: &mut usize) -> Option<Word> {
+fn next_word(pipeline: &mut Pipeline, segments: &mut usize) -> Option<Word> {
     loop {
         match pipeline.poll_output()? {
             Output::Event(event) => return Some(Word::Event(event)),
             Output::End(summary) => {
-                let file = *files;
-                *files += 1;
-                return Some(Word::Inspected { file, summary });
+                let segment = *segments;
+                *segments += 1;
+                return Some(Word::Inspected { segment, summary });
             }
             _ => {}
         }

@@ -2,7 +2,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
-use crate::pipeline::{Event, Output, Pipeline, Summary};
+use super::words::{Word, Words};
+use crate::pipeline::{Output, Pipeline};
 use crate::rtc::{Consumer, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
@@ -18,11 +19,6 @@ pub(super) struct Recorder {
     retry_at: Option<Instant>,
 }
 
-/// The way to the task of a recording's sink.
-pub(super) type Words = mpsc::Sender<Delivery>;
-/// The same, which does not keep the task waiting.
-pub(super) type WeakWords = mpsc::WeakSender<Delivery>;
-
 /// What is handed to a sink's task.
 #[derive(Debug)]
 pub(super) enum Delivery {
@@ -32,20 +28,6 @@ pub(super) enum Delivery {
     Last(Vec<Output>),
     /// What an inspector has to say.
     Words(Vec<Word>),
-}
-
-/// Something an inspector says.
-#[derive(Debug)]
-pub(super) enum Word {
-    /// Something happened beside the sound.
-    Event(Event),
-    /// What it did, having looked at a whole file.
-    Inspected {
-        /// The number of the file, from 0.
-        file: usize,
-        /// What it heard.
-        summary: Box<Summary>,
-    },
 }
 
 impl Recorder {
@@ -64,7 +46,7 @@ impl Recorder {
 
     /// The way to the sink's task, for others who have something to say.
     pub(super) fn words(&self) -> Words {
-        self.deliveries.clone()
+        Words::Files(self.deliveries.clone())
     }
 
     /// Hands over what the channel takes.
@@ -214,7 +196,14 @@ mod tests {
         while let Ok(Delivery::Words(said)) = track.deliveries.try_recv() {
             words.extend(said);
         }
-        let [Word::Event(event), Word::Inspected { file: 0, summary }] = &words[..] else {
+        let [
+            Word::Event(event),
+            Word::Inspected {
+                segment: 0,
+                summary,
+            },
+        ] = &words[..]
+        else {
             panic!("{words:?}");
         };
         assert!(event.to_json_line().unwrap().contains("given_up"));

@@ -4,11 +4,14 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::files::{File, Files};
-use super::recorder::{Delivery, Word};
-use super::{EgressId, Plan};
+use super::recorder::Delivery;
+use super::stream::Streamed;
+use super::words::Word;
+use super::{EgressId, Ending, Status};
 use crate::filter::Halt;
 use crate::pipeline::Output;
 use crate::sink::SinkError;
+use crate::sink::websocket;
 
 /// The disk's half of an egress: writes what the recorder delivers. It blocks: its home is a
 /// [`Disk`](super::Disk).
@@ -26,10 +29,12 @@ pub struct Outcome {
     pub id: EgressId,
     /// The files that are whole.
     pub files: Vec<File>,
-    /// Why there are no more.
+    /// What a server got, if it went to one.
+    pub stream: Option<Streamed>,
+    /// How it ended, if nobody planned that: the server or a filter had had enough.
+    pub ending: Option<Ending>,
+    /// Why there is no more.
     pub failure: Option<Failure>,
-    /// Why a filter ended the track before its end; what came until then is whole.
-    pub stopped: Option<String>,
 }
 
 /// Why a recording could not be written to its end.
@@ -43,6 +48,14 @@ pub enum Failure {
         /// What was written until then; it plays as it lies.
         unfinished: Option<PathBuf>,
     },
+    /// The server does not take it.
+    #[error("{target}: {failure}")]
+    Server {
+        /// The server, without its secrets.
+        target: String,
+        /// What it, or the way to it, says.
+        failure: websocket::Failure,
+    },
     /// A filter failed that may not be passed by.
     #[error("{0}")]
     Filter(String),
@@ -55,10 +68,14 @@ pub enum Failure {
 }
 
 impl Writer {
-    pub(super) fn new(plan: Plan, deliveries: mpsc::Receiver<Delivery>) -> Self {
+    pub(super) const fn new(
+        id: EgressId,
+        files: Files,
+        deliveries: mpsc::Receiver<Delivery>,
+    ) -> Self {
         Self {
-            id: plan.id.clone(),
-            files: Files::new(plan),
+            id,
+            files,
             deliveries,
         }
     }
@@ -74,7 +91,8 @@ impl Writer {
         let mut last = None;
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
             let outputs = unpack(&mut batch, &mut files, &mut last);
-            if let Some(halt) = halt_in(&outputs) {
+            let halt = halt_in(&outputs);
+            if halt.is_some() {
                 return finish(id, files, outputs).await.halted(halt);
             }
             if let Err(error) = files.apply(outputs) {
@@ -82,14 +100,14 @@ impl Writer {
             }
         }
         // Inspectors, too, have nothing more to say.
-        let Some(rest) = last else {
-            return Outcome::lost(id, files);
-        };
-        let halt = halt_in(&rest);
-        let outcome = finish(id, files, rest).await;
-        match halt {
-            Some(halt) => outcome.halted(halt),
-            None => outcome,
+        if let Some(rest) = last {
+            let halt = halt_in(&rest);
+            return finish(id, files, rest).await.halted(halt);
+        }
+        let (files, unfinished) = files.close();
+        Outcome {
+            failure: Some(Failure::Lost { unfinished }),
+            ..Outcome::of(id, files)
         }
     }
 }
@@ -101,33 +119,39 @@ impl Outcome {
             .err()
             .map(|error| Failure::Sink { error, unfinished });
         Self {
+            failure,
+            ..Self::of(id, files)
+        }
+    }
+
+    const fn of(id: EgressId, files: Vec<File>) -> Self {
+        Self {
             id,
             files,
-            failure,
-            stopped: None,
+            stream: None,
+            ending: None,
+            failure: None,
         }
     }
 
     /// What a filter asked for when it failed.
-    fn halted(self, halt: Halt) -> Self {
-        let (failure, stopped) = match halt {
-            Halt::Egress(reason) => (Some(Failure::Filter(reason)), None),
-            Halt::Track(reason) => (None, Some(reason)),
+    fn halted(self, halt: Option<Halt>) -> Self {
+        let (ending, failure) = match halt {
+            Some(Halt::Egress(reason)) => (None, Some(Failure::Filter(reason))),
+            Some(Halt::Track(reason)) => (Some(Ending::new(Status::Complete, reason)), None),
+            None => (None, None),
         };
         Self {
+            ending,
             failure: self.failure.or(failure),
-            stopped,
             ..self
         }
     }
 
-    fn lost(id: EgressId, files: Files) -> Self {
-        let (files, unfinished) = files.close();
+    fn lost(id: EgressId) -> Self {
         Self {
-            id,
-            files,
-            failure: Some(Failure::Lost { unfinished }),
-            stopped: None,
+            failure: Some(Failure::Lost { unfinished: None }),
+            ..Self::of(id, Vec::new())
         }
     }
 }
@@ -141,12 +165,7 @@ async fn finish(id: EgressId, mut files: Files, outputs: Vec<Output>) -> Outcome
     });
     match finished.await {
         Ok((files, result)) => Outcome::new(id, files, result),
-        Err(_) => Outcome {
-            id,
-            files: Vec::new(),
-            failure: Some(Failure::Lost { unfinished: None }),
-            stopped: None,
-        },
+        Err(_) => Outcome::lost(id),
     }
 }
 
@@ -162,18 +181,21 @@ fn unpack(
         match delivery {
             Delivery::Next(output) => outputs.push(output),
             Delivery::Last(rest) => *last = Some(rest),
-            Delivery::Words(words) => {
-                outputs.extend(words.into_iter().filter_map(|word| match word {
-                    Word::Event(event) => Some(Output::Event(event)),
-                    Word::Inspected { file, summary } => {
-                        files.inspected(file, &summary);
-                        None
-                    }
-                }))
-            }
+            Delivery::Words(words) => outputs.extend(hear(words, files)),
         }
     }
     outputs
+}
+
+/// What inspectors say, but for what they did.
+fn hear(words: Vec<Word>, files: &mut Files) -> impl Iterator<Item = Output> {
+    words.into_iter().filter_map(|word| match word {
+        Word::Event(event) => Some(Output::Event(event)),
+        Word::Inspected { segment, summary } => {
+            files.inspected(segment, &summary);
+            None
+        }
+    })
 }
 
 fn halt_in(outputs: &[Output]) -> Option<Halt> {

@@ -5,17 +5,15 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use trackmill::clock;
 use trackmill::egress::manifest::Manifest;
-use trackmill::egress::{Disk, Egress, EgressId, Ending, Outcome, Plan, Status, Track};
+use trackmill::egress::{Disk, Egress, Ending, Outcome, Plan, Status, Track};
 use trackmill::filter::worker::{Settings, Workers};
 use trackmill::filter::{OnError, Setup};
 use trackmill::media::TrackKind;
-use trackmill::pipeline::decoded::{Outlet, Sound};
 use trackmill::rtc::{Consumer, Notice};
 use trackmill::rtp::RtpPacket;
 use trackmill::signal::Publication;
-use trackmill::sink::SyncPolicy;
-use trackmill::{clock, codec, pipeline};
 use trackmill_tests::passthrough::opus_packets;
 
 use super::filter;
@@ -32,16 +30,16 @@ async fn d5_inspectors_leave_the_file_as_it_came_and_have_their_say() -> anyhow:
         filter("epilogue"),
         filter("panic_in_inspect"),
     ];
-    let egress = Egress::new(stage.plan()?, clock::wall_clock());
+    let egress = Egress::new(stage.plan()?, &stage.workers, clock::wall_clock());
     let egress = egress.inspected(inspectors, &stage.workers, clock::wall_clock());
     let packets = Sender::new(clock::now()).send(40);
     let Egress {
         consumer,
-        writer,
+        sink,
         inspectors,
         ..
     } = egress;
-    let written = stage.disk.handle().spawn(writer.run());
+    let written = stage.disk.handle().spawn(sink.run());
 
     // The recorder is long gone when the inspectors begin.
     play(consumer, &packets);
@@ -81,21 +79,19 @@ async fn d5_inspectors_leave_the_file_as_it_came_and_have_their_say() -> anyhow:
 async fn a_track_that_a_filter_ended_is_whole_and_says_why() -> anyhow::Result<()> {
     for (on_error, fails) in [(OnError::StopTrack, false), (OnError::FailEgress, true)] {
         let stage = Stage::new()?;
-        let sound = Sound {
+        let plan = Plan {
             filters: vec![Setup {
                 on_error,
                 ..filter("panic_once")
             }],
-            ..Sound::new(Outlet::Opus(codec::encode::Settings::default()))
+            ..stage.plan()?
         };
-        let egress = Egress::decoded(stage.plan()?, sound, &stage.workers, clock::wall_clock());
+        let egress = Egress::new(plan, &stage.workers, clock::wall_clock());
         let packets = Sender::new(clock::now()).send(100);
-        let Egress {
-            consumer, writer, ..
-        } = egress;
+        let Egress { consumer, sink, .. } = egress;
 
         play(consumer, &packets);
-        let outcome = stage.disk.handle().spawn(writer.run()).await?;
+        let outcome = stage.disk.handle().spawn(sink.run()).await?;
 
         let reason = "trap in `process`";
         let failure = outcome.failure.as_ref().map(ToString::to_string);
@@ -103,8 +99,8 @@ async fn a_track_that_a_filter_ended_is_whole_and_says_why() -> anyhow::Result<(
             failure.is_some_and(|failure| failure.contains(reason)),
             fails
         );
-        let stopped = outcome.stopped.as_ref();
-        assert_eq!(stopped.is_some_and(|why| why.contains(reason)), !fails);
+        let ended = outcome.ending.as_ref();
+        assert_eq!(ended.is_some_and(|end| end.reason.contains(reason)), !fails);
         let (_, manifest, _) = publish(outcome)?;
         assert_eq!(manifest.duration.as_millis(), 26 * 20);
     }
@@ -129,19 +125,15 @@ impl Stage {
 
     fn plan(&self) -> anyhow::Result<Plan> {
         let output = self.folder.path().join("take").display().to_string();
-        Ok(Plan {
-            id: EgressId::random(),
-            track: Track {
-                publication: Publication {
-                    kind: TrackKind::Audio,
-                    ..track().publication
-                },
-                ..track()
-            },
-            output: output.parse()?,
-            sync: SyncPolicy::default(),
-            pipeline: pipeline::Settings::default(),
-        })
+        let audio = Publication {
+            kind: TrackKind::Audio,
+            ..track().publication
+        };
+        let track = Track {
+            publication: audio,
+            ..track()
+        };
+        Ok(Plan::untouched(track, output.parse()?))
     }
 }
 

@@ -40,14 +40,14 @@ pub struct Plugin {
     /// Memories and tables of its largest session, in bytes.
     pub peak_memory: usize,
     /// What it said and did not get out.
-    pub dropped: Dropped,
+    pub dropped: Unsaid,
     /// Its metrics.
     pub metrics: BTreeMap<String, Metric>,
 }
 
 /// What a plugin said and did not get out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
+pub struct Unsaid {
     /// Log lines beyond the rate, or while too many waited.
     pub logs: u64,
     /// Texts, bytes and marks that were refused as `full`.
@@ -144,7 +144,7 @@ impl Inspector {
     }
 }
 
-impl From<plugins::OutputDrops> for Dropped {
+impl From<plugins::OutputDrops> for Unsaid {
     fn from(drops: plugins::OutputDrops) -> Self {
         let plugins::OutputDrops {
             logs,

@@ -4,18 +4,20 @@ use std::time::{Duration, Instant};
 use super::grid::Grid;
 use super::outlet::Opened;
 use super::steps::{Step, Steps, Unit};
-use super::{OnMute, Sound, SoundError, Track};
+use super::{OnMute, Sound, SoundError, Track, switches};
 use crate::bitstream::opus;
 use crate::codec::reblock::Reblocker;
-use crate::filter::{Chain, Setup, TrackEvent};
+use crate::filter::{Chain, Item, Setup, TrackEvent};
 use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, MediaTime, NtpTimestamp, Pts};
 use crate::mux::Metadata;
-use crate::pipeline::destination::Around;
+use crate::pipeline::destination::{Around, Between};
 use crate::pipeline::{Sounds, file};
 
 /// A track that is being decoded.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// The track's SID, for the log.
+    name: String,
     codec: Codec,
     /// Ticks of the timeline.
     clock: ClockRate,
@@ -41,6 +43,7 @@ pub(super) struct Running {
     /// How far silence that stands for missing packets stays behind time.
     patience: Duration,
     stretches: Vec<AudioBlock>,
+    between: Between,
 }
 
 impl Running {
@@ -72,6 +75,7 @@ impl Running {
             ..Sounds::default()
         });
         Ok(Self {
+            name: track.source.track.clone(),
             codec,
             clock: codec.clock_rate(),
             origin: first.pts,
@@ -88,6 +92,7 @@ impl Running {
             sound,
             patience: track.patience,
             stretches: Vec::new(),
+            between: Between::NONE,
         })
     }
 
@@ -95,7 +100,10 @@ impl Running {
     pub(super) fn unit(&mut self, unit: AccessUnit, around: &mut Around<'_>) {
         let pts = self.place(unit.pts);
         let nothing = pts.since(self.last_end);
-        around.summary.close_gap(self.last, nothing);
+        let was_lost = around.summary.close_gap(self.last, nothing);
+        let nothing = self.clock.duration(u64::try_from(nothing).unwrap_or(0));
+        let gap = self.between.unit(nothing, was_lost);
+        let gap = gap.map(|gap| (self.ticks(self.last_end), gap));
         self.last = pts;
         self.last_end = pts.plus(file::sound(self.codec, &unit).unwrap_or(0));
         self.ends_in_pause = self.clock == ClockRate::OPUS && opus::is_dtx(&unit.data);
@@ -116,6 +124,14 @@ impl Running {
         }
         self.fill_at = Some(around.now + self.patience + self.pace());
         self.work(around);
+        if let Some((pts, gap)) = gap {
+            self.outlet.note(pts, gap, around);
+        }
+    }
+
+    /// The units that follow are of another stream.
+    pub(super) const fn restart(&mut self) {
+        self.between.restart();
     }
 
     /// Something happened to the track just now.
@@ -193,6 +209,7 @@ impl Running {
     /// What it was made of, for the track to go on with.
     pub(super) fn into_sound(self) -> Sound {
         Sound {
+            outlet: self.sound.outlet.settled(self.grid.format()),
             filters: self.chain.into_setups(),
             ..self.sound
         }
@@ -317,6 +334,9 @@ impl Running {
 
     fn put_out(&mut self, around: &mut Around<'_>) {
         while let Some(item) = self.chain.poll() {
+            if let Item::Switch(switch) = &item {
+                switches::log(&self.name, switch);
+            }
             self.outlet.item(item, around);
         }
         if let Some(halt) = self.chain.halt() {
@@ -357,6 +377,11 @@ impl Running {
     /// Where a place of the timeline is on the grid.
     fn sample(&self, pts: Pts) -> u64 {
         self.samples(self.place(pts).0)
+    }
+
+    /// A place of the track in 48 kHz ticks.
+    fn ticks(&self, pts: Pts) -> Pts {
+        Pts(self.grid.format().rate.ticks(self.samples(pts.0)))
     }
 
     /// How many samples last so many ticks of the timeline.
