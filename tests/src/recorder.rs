@@ -64,7 +64,8 @@ impl Recorder {
     pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let output = ["--output", NAME];
-        let output = if arguments.contains(&output[0]) {
+        let says_where = |argument: &&str| ["--output", "--to"].contains(argument);
+        let output = if arguments.iter().any(says_where) {
             &[]
         } else {
             &output[..]
@@ -109,6 +110,19 @@ impl Recorder {
             (written.filter(has_media).count() >= files).then_some(())
         })
         .await;
+    }
+
+    /// How many bytes of memory it has, by the kernel's count.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let id = self.process.id().context("it has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        Ok(kib.context("a resident size")?.parse::<u64>()? << 10)
     }
 
     /// Where it writes.
@@ -267,11 +281,15 @@ fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 /// What the binary would read from the environment of whoever runs the tests.
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 8] = [
     "LIVEKIT_URL",
     "LIVEKIT_API_KEY",
     "LIVEKIT_API_SECRET",
     "LIVEKIT_TOKEN",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
 ];
 const NAME: &str = "{publisher_identity}-{track_source}-{track_id}";
 /// More than any container has before its first media.

@@ -2,9 +2,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Zoned;
+use tracing::warn;
 
-use super::manifest::{Manifest, Moment, Subject};
-use super::{Ending, Plan};
+use super::manifest::{Inspector, Manifest, Moment, Subject};
+use super::{EgressId, Ending, Place};
 use crate::clock;
 use crate::mux;
 use crate::pipeline::{Event, Output, Source, Start, Summary};
@@ -33,9 +34,15 @@ pub struct File {
 /// The files of one recording: mostly one, more where the codec changes. Blocks.
 #[derive(Debug)]
 pub(super) struct Files {
-    plan: Plan,
+    id: EgressId,
+    track: Track,
+    place: Place,
     open: Option<Open>,
     finished: Vec<File>,
+    /// What happened while there was no file to write it beside.
+    early: Vec<String>,
+    /// What inspectors did with files, by their numbers, that are not finished.
+    inspected: Vec<(usize, Inspector)>,
 }
 
 /// A file that grows, and the draft of its manifest.
@@ -87,11 +94,23 @@ impl Track {
 }
 
 impl Files {
-    pub(super) const fn new(plan: Plan) -> Self {
+    pub(super) const fn new(id: EgressId, track: Track, place: Place) -> Self {
         Self {
-            plan,
+            id,
+            track,
+            place,
             open: None,
             finished: Vec::new(),
+            early: Vec::new(),
+            inspected: Vec::new(),
+        }
+    }
+
+    /// An inspector has looked at a whole file.
+    pub(super) fn inspected(&mut self, file: usize, inspector: Inspector) {
+        match self.finished.get_mut(file) {
+            Some(finished) => finished.manifest.inspectors.push(inspector),
+            None => self.inspected.push((file, inspector)),
         }
     }
 
@@ -126,14 +145,17 @@ impl Files {
 
     fn start(&mut self, start: &Start) -> Result<(), SinkError> {
         let started_at = started_at(start);
-        let values = self.plan.track.values(&started_at);
-        let wanted = self.plan.output.fill(&values, start.container.extension());
-        let sink = FileSink::create(&wanted, self.plan.sync)?;
+        let values = self.track.values(&started_at);
+        let extension = start.container.extension();
+        let wanted = self.place.template.fill(&values, extension);
+        let sink = FileSink::create(&wanted, self.place.sync)?;
         let Start {
             container,
             metadata,
+            samples,
         } = start;
-        let subject = Subject::new(&self.plan.id, &self.plan.track, metadata.codec, *container);
+        let subject = Subject::new(&self.id, &self.track, metadata.codec, *container);
+        let subject = subject.sampled(*samples);
         let moment = Moment::from(metadata.started_at);
         let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
         if let Err(error) = sink.write_draft(draft.to_json().as_bytes()) {
@@ -141,12 +163,15 @@ impl Files {
             drop(sink.discard());
             return Err(error);
         }
-        self.open = Some(Open {
+        let mut open = Open {
             sink,
             draft,
             events: None,
-        });
-        Ok(())
+        };
+        let early = std::mem::take(&mut self.early);
+        let noted = early.iter().try_for_each(|line| open.note(line));
+        self.open = Some(open);
+        noted
     }
 
     fn append(&mut self, chunks: &mut Vec<Bytes>) -> Result<(), SinkError> {
@@ -167,14 +192,22 @@ impl Files {
 
     /// Writes down what happened beside the sound.
     fn note(&mut self, event: &Event) -> Result<(), SinkError> {
-        let (Some(open), Some(line)) = (&mut self.open, event.to_json_line()) else {
+        let Some(line) = event.to_json_line() else {
             return Ok(());
         };
-        let lines = match &mut open.events {
-            Some(lines) => lines,
-            none => none.insert(Lines::open(beside(open.sink.target()))?),
-        };
-        lines.append(&line)
+        match &mut self.open {
+            Some(open) => open.note(&line)?,
+            None if self.early.len() < MAX_EARLY => self.early.push(line),
+            None => warn!("Too much happens before there is a file; it is not written down."),
+        }
+        Ok(())
+    }
+
+    /// Who has looked at the file that is being finished.
+    fn inspectors(&mut self) -> Vec<Inspector> {
+        let number = self.finished.len();
+        let of_this = self.inspected.extract_if(.., |(file, _)| *file == number);
+        of_this.map(|(_, inspector)| inspector).collect()
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
@@ -184,7 +217,8 @@ impl Files {
                 draft,
                 events,
             } = open;
-            let manifest = draft.holding(summary, sink.len());
+            let mut manifest = draft.holding(summary, sink.len());
+            manifest.inspectors = self.inspectors();
             let path = sink.finish()?;
             if let Some(events) = events {
                 events.finish(&beside(&path))?;
@@ -192,6 +226,17 @@ impl Files {
             self.finished.push(File { path, manifest });
         }
         Ok(())
+    }
+}
+
+impl Open {
+    /// Writes down what happened beside the sound.
+    fn note(&mut self, line: &str) -> Result<(), SinkError> {
+        let lines = match &mut self.events {
+            Some(lines) => lines,
+            none => none.insert(Lines::open(beside(self.sink.target()))?),
+        };
+        lines.append(line)
     }
 }
 
@@ -215,3 +260,6 @@ fn started_at(start: &Start) -> Zoned {
     at.unwrap_or_default()
         .to_zoned(jiff::tz::TimeZone::system())
 }
+
+/// More does not happen before sound or pictures come: a plugin that looks on may say so much at once.
+const MAX_EARLY: usize = 64;

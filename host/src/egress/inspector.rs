@@ -1,9 +1,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::manifest;
 use super::notices::{self, Flow, Notices};
-use super::recorder::Words;
-use super::voice::Voice;
+use super::recorder::RETRY_AFTER;
+use super::words::{LastRoom, Word, Words};
 use crate::clock;
 use crate::media::DataMessage;
 use crate::pipeline::{Output, Pipeline};
@@ -11,32 +14,76 @@ use crate::rtc::{Consumer, Interest, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// A second consumer of a track, which decodes its own copy for filters that only look. What they say
-/// goes where the recording goes; the recording itself it can neither delay nor change (D5).
+/// goes where the recording goes; the recording itself it can neither delay nor change (D5). When the
+/// channel is full, the rest waits in the pipeline, which drops and counts what is too much.
 ///
 /// When its thread is too slow, the filters miss what is old, and learn how much (plugins.md P2).
 #[derive(Debug)]
 pub(super) struct Inspector {
     pipeline: Pipeline,
     notices: Notices,
-    voice: Voice,
+    words: Words,
+    /// For what is left at the end, whatever waits then.
+    last: Option<LastRoom>,
+    retry_at: Option<Instant>,
+    /// Segments that it has looked at to their end.
+    segments: usize,
 }
 
 impl Inspector {
     /// An inspector whose words go to the sink of a recording.
-    pub(super) const fn new(pipeline: Pipeline, notices: Notices, words: Words) -> Self {
+    pub(super) fn new(pipeline: Pipeline, notices: Notices, words: Words) -> Self {
         Self {
             pipeline,
             notices,
-            voice: Voice::new(words),
+            last: words.reserve_last(),
+            words,
+            retry_at: None,
+            segments: 0,
         }
     }
 
-    /// Hands over what was said.
-    fn deliver(&mut self) {
-        while let Some(output) = self.pipeline.poll_output() {
-            if matches!(output, Output::Event(_) | Output::Halt(_)) {
-                self.voice.say(output);
+    /// Hands over what the channel takes of what was said.
+    fn deliver(&mut self, now: Instant) {
+        self.retry_at = None;
+        while self.pipeline.has_output() {
+            match self.words.reserve() {
+                Ok(room) => match next_word(&mut self.pipeline, &mut self.segments) {
+                    Some(word) => room.say(word),
+                    None => break,
+                },
+                Err(TrySendError::Full(())) => {
+                    self.retry_at = Some(now + RETRY_AFTER);
+                    break;
+                }
+                Err(TrySendError::Closed(())) => drop(self.pipeline.poll_output()),
             }
+        }
+    }
+
+    fn finish(&mut self, now: Instant) {
+        self.pipeline.finish(now);
+        let rest = std::iter::from_fn(|| next_word(&mut self.pipeline, &mut self.segments));
+        if let Some(room) = self.last.take() {
+            room.say(rest.collect());
+        }
+    }
+}
+
+/// The next thing to say: of what such a pipeline hands out the rest goes nowhere.
+fn next_word(pipeline: &mut Pipeline, segments: &mut usize) -> Option<Word> {
+    loop {
+        match pipeline.poll_output()? {
+            Output::Event(event) => return Some(Word::Event(event)),
+            Output::End(summary) => {
+                let segment = *segments;
+                *segments += 1;
+                if let Some(inspector) = manifest::Inspector::new(&summary) {
+                    let inspector = Box::new(inspector);
+                    return Some(Word::Inspected { segment, inspector });
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -47,10 +94,11 @@ impl Consumer for Inspector {
     }
 
     fn packet(&mut self, packet: RtpPacket) {
-        let age = clock::now().saturating_duration_since(packet.arrival);
+        let now = packet.arrival;
+        let age = clock::now().saturating_duration_since(now);
         self.pipeline.set_late(age > MAX_AGE);
         self.pipeline.packet(packet);
-        self.deliver();
+        self.deliver(now);
     }
 
     fn sender_report(&mut self, report: SenderReport) {
@@ -62,19 +110,19 @@ impl Consumer for Inspector {
     }
 
     fn notice(&mut self, notice: Notice, now: Instant) {
-        if self.notices.pass_on(notice, &mut self.pipeline, now) == Flow::End {
-            self.pipeline.finish(now);
+        match self.notices.pass_on(notice, &mut self.pipeline, now) {
+            Flow::Continue => self.deliver(now),
+            Flow::End => self.finish(now),
         }
-        self.deliver();
     }
 
     fn message(&mut self, message: Arc<DataMessage>, at: Instant) {
         self.pipeline.event(notices::event(&message), at);
-        self.deliver();
+        self.deliver(at);
     }
 
     fn messages_dropped(&mut self, count: u64) {
-        self.voice.messages_dropped += count;
+        self.pipeline.messages_dropped(count);
     }
 
     fn overrun(&mut self, count: u64) {
@@ -82,14 +130,17 @@ impl Consumer for Inspector {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.pipeline.poll_timeout()
+        [self.pipeline.poll_timeout(), self.retry_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         // Nothing waits for the thread.
         self.pipeline.set_late(false);
         self.pipeline.handle_timeout(now);
-        self.deliver();
+        self.deliver(now);
     }
 
     fn take_keyframe_request(&mut self) -> bool {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
 use super::notices::{self, Flow, Notices};
+use super::words::{Word, Words};
 use crate::media::DataMessage;
 use crate::pipeline::{Output, Pipeline};
 use crate::rtc::{Consumer, Interest, Notice};
@@ -22,16 +23,15 @@ pub(super) struct Recorder {
     retry_at: Option<Instant>,
 }
 
-/// The way to the task of a recording's sink.
-pub(super) type Words = mpsc::Sender<Delivery>;
-
-/// What a recorder hands to its sink's task.
+/// What is handed to a sink's task.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// The next thing to do.
     Next(Output),
-    /// All that is left; nothing follows.
+    /// All that is left of the recorder's; inspectors may still have something to say.
     Last(Vec<Output>),
+    /// What an inspector has to say.
+    Words(Vec<Word>),
 }
 
 impl Recorder {
@@ -51,7 +51,7 @@ impl Recorder {
 
     /// The way to the sink's task, for others who have something to say.
     pub(super) fn words(&self) -> Words {
-        self.deliveries.clone()
+        Words::Files(self.deliveries.clone())
     }
 
     /// Hands over what the channel takes.
@@ -84,10 +84,7 @@ impl Recorder {
 
 impl Consumer for Recorder {
     fn interest(&self) -> Interest {
-        match self.pipeline.has_filters() {
-            true => Interest::All,
-            false => Interest::Media,
-        }
+        notices::interest(&self.pipeline)
     }
 
     fn packet(&mut self, packet: RtpPacket) {
@@ -146,7 +143,7 @@ impl Consumer for Recorder {
 /// Deliveries that may wait for the sink: half a minute of audio pages.
 const QUEUE: usize = 32;
 /// How long to wait before a full channel is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(50);
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -206,46 +203,59 @@ mod tests {
     #[test]
     fn what_an_inspector_says_goes_to_the_sink_and_nothing_else_of_it() {
         let mut track = Track::new();
-        let sound = Sound {
-            filters: vec![Setup {
-                open: Box::new(Refuses),
-                on_error: OnError::Bypass,
-                restart: Restart::default(),
-            }],
-            ..Sound::new(Outlet::Nothing)
-        };
-        let wall = clock::wall_clock();
-        let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
-        let notices = Notices::new(Arc::default());
-        let mut inspector = Inspector::new(pipeline, notices, track.recorder.words());
+        let mut inspector = track.inspecting(Refuses);
 
         inspector.packet(track.packet());
         inspector.notice(Notice::Ended, track.now);
 
-        let Ok(Delivery::Next(Output::Event(event))) = track.deliveries.try_recv() else {
-            panic!("it says that it was given up");
+        let mut words = Vec::new();
+        while let Ok(Delivery::Words(said)) = track.deliveries.try_recv() {
+            words.extend(said);
+        }
+        let [
+            Word::Event(event),
+            Word::Inspected {
+                segment: 0,
+                inspector,
+            },
+        ] = &words[..]
+        else {
+            panic!("{words:?}");
         };
         assert!(event.to_json_line().unwrap().contains("given_up"));
-        assert!(track.deliveries.try_recv().is_err());
+        assert_eq!(inspector.filter.name, "refuses");
+    }
+
+    #[test]
+    fn what_an_inspector_says_waits_for_a_slow_sink_and_its_last_words_have_a_place() {
+        let mut track = Track::new();
+        let mut inspector = track.inspecting(Refuses);
+        track.hear_seconds(2 * QUEUE);
+
+        inspector.packet(track.packet());
+        assert!(inspector.poll_timeout().is_some());
+        inspector.notice(Notice::Ended, track.now);
+        drop(inspector);
+
+        let mut last = None;
+        while let Ok(delivery) = track.deliveries.try_recv() {
+            last = Some(delivery);
+        }
+        let Some(Delivery::Words(words)) = last else {
+            panic!("{last:?}");
+        };
+        assert!(matches!(
+            words[..],
+            [Word::Event(_), Word::Inspected { .. }]
+        ));
     }
 
     /// P2: what waited too long for the thread goes by filters that only look, and they are told.
     #[test]
     fn an_inspector_that_falls_behind_misses_what_is_old() {
         let ear = Ear::default();
-        let sound = Sound {
-            filters: vec![Setup {
-                open: Box::new(ear.clone()),
-                on_error: OnError::Bypass,
-                restart: Restart::default(),
-            }],
-            ..Sound::new(Outlet::Nothing)
-        };
         let mut track = Track::new();
-        let pipeline =
-            Pipeline::decoding(source(), Settings::default(), clock::wall_clock(), sound);
-        let notices = Notices::new(Arc::default());
-        let mut inspector = Inspector::new(pipeline, notices, track.recorder.words());
+        let mut inspector = track.inspecting(ear.clone());
 
         track.now -= Duration::from_secs(10);
         (0..100).for_each(|_| inspector.packet(track.packet()));
@@ -322,6 +332,22 @@ mod tests {
             }
         }
 
+        /// One whose filter refuses its settings, and which says so.
+        fn inspecting(&self, open: impl Open + 'static) -> Inspector {
+            let sound = Sound {
+                filters: vec![Setup {
+                    open: Box::new(open),
+                    on_error: OnError::Bypass,
+                    restart: Restart::default(),
+                }],
+                ..Sound::new(Outlet::Nothing)
+            };
+            let wall = clock::wall_clock();
+            let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
+            let notices = Notices::new(Arc::default());
+            Inspector::new(pipeline, notices, self.recorder.words())
+        }
+
         fn hear_seconds(&mut self, seconds: usize) {
             for _ in 0..50 * seconds {
                 let packet = self.packet();
@@ -349,7 +375,7 @@ mod tests {
             let mut count = 0;
             while let Ok(delivery) = self.deliveries.try_recv() {
                 match delivery {
-                    Delivery::Next(_) => count += 1,
+                    Delivery::Next(_) | Delivery::Words(_) => count += 1,
                     last @ Delivery::Last(_) => self.last = Some(last),
                 }
             }

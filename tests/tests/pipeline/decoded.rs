@@ -27,7 +27,7 @@ fn a_filter_changes_what_goes_out_and_not_how_long_it_is() {
     let mut levels = Vec::new();
     for sound in [Sound::new(MESSAGES), quiet] {
         let mut recording = Recording::decoding(sound);
-        recording.packets(Sender::new(&recording).send(100));
+        recording.packets(Sender::new(recording.start).send(100));
 
         let heard = Heard::of(recording);
 
@@ -44,7 +44,7 @@ fn a_filter_changes_what_goes_out_and_not_how_long_it_is() {
 fn t3_a_lossy_track_is_as_long_as_it_was() {
     for percent in [1, 2, 5, 10] {
         let mut recording = Recording::decoding(Sound::new(MESSAGES));
-        let sent = Sender::new(&recording).send(1_500);
+        let sent = Sender::new(recording.start).send(1_500);
         let last = sent.len() - 1;
         let is_lost = |index: usize| index != 0 && index != last && index * 7_919 % 100 < percent;
         let came = (0..).zip(sent).filter(|(index, _)| !is_lost(*index));
@@ -65,7 +65,7 @@ fn t3_a_lossy_track_is_as_long_as_it_was() {
 #[test]
 fn s4_a_mute_is_silence_in_real_time() {
     let mut recording = Recording::decoding(Sound::new(MESSAGES));
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
     recording.packets(sender.send(50));
     recording.mute();
     recording.wait(Duration::from_secs(10));
@@ -96,7 +96,7 @@ fn s4_a_mute_may_be_a_pause() {
         on_mute: OnMute::Pause,
         ..Sound::new(MESSAGES)
     });
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
     recording.packets(sender.send(50));
     recording.mute();
     recording.wait(Duration::from_secs(10));
@@ -115,7 +115,7 @@ fn s4_a_mute_may_be_a_pause() {
 #[test]
 fn t3_an_hour_without_a_packet_is_made_up_piece_by_piece() {
     let mut recording = Recording::decoding(Sound::new(Outlet::Opus(QUICK)));
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
     recording.packets(sender.send(50));
     recording.wait(Duration::from_secs(120));
     sender.pause(Duration::from_secs(120));
@@ -144,7 +144,7 @@ fn a_wav_file_holds_what_the_filter_made() {
             format: SPEECH,
         })
     });
-    recording.packets(Sender::new(&recording).send(100));
+    recording.packets(Sender::new(recording.start).send(100));
 
     let (file, summary) = recording.finish_one();
 
@@ -171,7 +171,7 @@ fn a_filtered_file_is_as_long_as_the_track() {
         filters: vec![gain(0.5)],
         ..Sound::new(Outlet::Opus(QUICK))
     });
-    recording.packets(Sender::new(&recording).send(100));
+    recording.packets(Sender::new(recording.start).send(100));
 
     let (file, summary) = recording.finish_one();
 
@@ -191,7 +191,7 @@ fn a_stall_of_the_network_costs_a_listener_sound_and_a_file_none() {
     };
     for (outlet, least, most) in [(wav, 0, 0), (MESSAGES, 16_000, 24_000)] {
         let mut recording = Recording::decoding(Sound::new(outlet));
-        let mut sender = Sender::new(&recording);
+        let mut sender = Sender::new(recording.start);
         recording.packets(sender.send(50));
         let late = sender.send(100);
         recording.wait(Duration::from_secs(2));
@@ -219,7 +219,7 @@ fn a_stall_of_the_network_costs_a_listener_sound_and_a_file_none() {
 #[test]
 fn t5_a_media_clock_that_is_slow_is_followed_to_2_5_ms() {
     let mut recording = Recording::decoding(Sound::new(MESSAGES));
-    let sent = Sender::new(&recording).send(1_000);
+    let sent = Sender::new(recording.start).send(1_000);
     recording.packets((0..).zip(sent).map(|(index, packet)| RtpPacket {
         // 1 % slow.
         timestamp: MediaTime(packet.timestamp.0 - index * 960 / 100),
@@ -239,7 +239,7 @@ fn t5_a_media_clock_that_is_slow_is_followed_to_2_5_ms() {
 fn s2_opus_packets_are_messages_as_they_came() {
     for (on_mute, between) in [(OnMute::Silence, 500), (OnMute::Pause, 0)] {
         let mut recording = Recording::of_packets(on_mute);
-        let mut sender = Sender::new(&recording);
+        let mut sender = Sender::new(recording.start);
         let mut sent = sender.send(50);
         recording.packets(sent.iter().cloned());
         recording.mute();
@@ -272,7 +272,7 @@ fn an_inspector_puts_out_what_it_says_and_nothing_else() {
         filters: vec![setup(Talker::default(), OnError::Bypass)],
         ..Sound::new(Outlet::Nothing)
     });
-    recording.packets(Sender::new(&recording).send(50));
+    recording.packets(Sender::new(recording.start).send(50));
 
     let mut outputs = recording.finish_other();
 
@@ -312,7 +312,7 @@ fn a_filter_that_fails_may_end_the_track() {
         filters: vec![setup(dies, OnError::StopTrack)],
         ..Sound::new(Outlet::Opus(QUICK))
     });
-    recording.packets(Sender::new(&recording).send(50));
+    recording.packets(Sender::new(recording.start).send(50));
 
     let halts = recording
         .other

@@ -19,7 +19,7 @@ use super::sender::Sender;
 fn a_message_comes_with_the_sound_that_came_with_it() {
     let (ear, sound) = listening();
     let mut recording = Recording::decoding(sound);
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
 
     recording.packets(sender.send(50));
     // One packet is late, so that sound waits in the jitter buffer.
@@ -65,7 +65,7 @@ fn a_message_comes_with_the_sound_that_came_with_it() {
 fn what_happens_before_there_is_sound_is_heard_first() {
     let (ear, sound) = listening();
     let mut recording = Recording::decoding(sound);
-    let sender = Sender::new(&recording).send(5);
+    let sender = Sender::new(recording.start).send(5);
 
     for number in 0..70 {
         recording
@@ -101,7 +101,7 @@ fn what_happens_before_there_is_sound_is_heard_first() {
 fn p2_sound_that_was_dropped_before_a_filter_that_only_looks_is_told_to_it() {
     let (ear, sound) = listening();
     let mut recording = Recording::decoding(sound);
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
 
     recording.packets(sender.send(50));
     let dropped = sender.send(25).len() as u64;

@@ -10,9 +10,10 @@ mod decoded;
 mod events;
 mod long;
 mod loss;
+mod plugins;
 mod publisher;
 mod recording;
-mod sender;
+pub(crate) mod sender;
 mod sound;
 mod wire;
 

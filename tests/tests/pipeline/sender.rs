@@ -1,4 +1,4 @@
-//! A publisher of a tone.
+//! Somebody who sends a tone.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,8 @@ use trackmill::codec::encode::{self, OpusEncoder};
 use trackmill::media::{AudioFormat, Channels, Codec, MediaTime, SampleRate, SeqNo, Ssrc};
 use trackmill::rtp::RtpPacket;
 
-use super::recording::Recording;
-
-/// Sends a tone in packets of 20 ms, with redundancy, which arrive at once.
-pub(super) struct Sender {
+/// Sends a tone in packets of 20 ms, with redundancy, which arrive at once. Its peaks are at 0.5.
+pub(crate) struct Sender {
     encoder: OpusEncoder,
     pub(super) now: Instant,
     number: u64,
@@ -17,17 +15,17 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) fn new(recording: &Recording) -> Self {
+    pub(crate) fn new(start: Instant) -> Self {
         let mono = AudioFormat::new(SampleRate::HZ_48000, Channels::Mono);
         Self {
             encoder: OpusEncoder::new(mono, QUICK).expect("an encoder"),
-            now: recording.start,
+            now: start,
             number: 0,
             time: 0,
         }
     }
 
-    pub(super) fn send(&mut self, count: usize) -> Vec<RtpPacket> {
+    pub(crate) fn send(&mut self, count: usize) -> Vec<RtpPacket> {
         (0..count).map(|_| self.packet()).collect()
     }
 
@@ -55,10 +53,10 @@ impl Sender {
     }
 }
 
-/// 440 Hz at 48 kHz.
-const TONE: f32 = 440.0 * std::f32::consts::TAU / 48_000.0;
-/// Opus that is made in no time.
+/// An encoder for tests that listen to little more than how loud it is.
 pub(super) const QUICK: encode::Settings = encode::Settings {
     bit_rate: Some(32_000),
     complexity: 0,
 };
+/// 440 Hz at 48 kHz.
+const TONE: f32 = 440.0 * std::f32::consts::TAU / 48_000.0;

@@ -25,10 +25,13 @@ fn delivery(url: &str, settings: Settings) -> Delivery {
         .add("Authorization: Bearer sesame")
         .expect("a header");
     Delivery {
-        target: Target::parse(url, Query::Ours)
-            .expect("a URL")
-            .with_headers(headers),
-        tls: Tls::system(),
+        server: trackmill::sink::websocket::Server {
+            target: Target::parse(url, Query::Ours)
+                .expect("a URL")
+                .with_headers(headers),
+            tls: Tls::system(),
+            proxy: None,
+        },
         identity: Identity {
             room: "room".into(),
             room_sid: "RM_1".into(),

@@ -12,6 +12,7 @@ mod outlet;
 mod running;
 mod sound_file;
 mod steps;
+pub(crate) mod switches;
 
 use std::time::{Duration, Instant};
 
@@ -204,7 +205,11 @@ impl Destination for Decoded {
 
     fn lost(&mut self, _now: Instant) {}
 
-    fn restart(&mut self, _now: Instant) {}
+    fn restart(&mut self, _now: Instant) {
+        if let Some(running) = self.running_mut() {
+            running.restart();
+        }
+    }
 
     fn mute(&mut self, around: &mut Around<'_>) {
         self.event(TrackEvent::Muted, around);
