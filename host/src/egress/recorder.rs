@@ -3,8 +3,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
 use super::words::Words;
+use crate::media::TrackKind;
 use crate::pipeline::{Output, Pipeline};
-use crate::rtc::{Consumer, Notice};
+use crate::rtc::{Consumer, Notice, PATIENCE};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// The media worker's half of an egress: hands packets to the pipeline, and what comes out of it to
@@ -107,6 +108,13 @@ impl Consumer for Recorder {
         self.pipeline.overrun(count);
     }
 
+    fn patience(&self) -> Duration {
+        match self.pipeline.kind() {
+            TrackKind::Audio => ONE_FRAME,
+            TrackKind::Video => PATIENCE,
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         [self.pipeline.poll_timeout(), self.retry_at]
             .into_iter()
@@ -126,6 +134,9 @@ impl Consumer for Recorder {
 
 /// Deliveries that may wait for the sink: half a minute of audio pages.
 const QUEUE: usize = 32;
+/// Nobody watches a file grow so closely, and of most audio tracks each turn has a packet. Pictures
+/// come in bursts, which must not fill the socket meanwhile.
+const ONE_FRAME: Duration = Duration::from_millis(20);
 /// How long to wait before a full channel is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -137,7 +148,7 @@ mod tests {
     use crate::clock;
     use crate::egress::inspector::Inspector;
     use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup};
-    use crate::media::{AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind};
+    use crate::media::{AudioFormat, Codec, MediaTime, SeqNo, Ssrc};
     use crate::pipeline::decoded::{Outlet, Sound};
     use crate::pipeline::{Settings, Source};
 

@@ -179,6 +179,11 @@ impl Pipeline {
         }
     }
 
+    /// Whether it is sound or pictures.
+    pub const fn kind(&self) -> TrackKind {
+        self.source.kind
+    }
+
     /// What others may watch while it runs.
     pub fn progress(&self) -> Arc<Progress> {
         Arc::clone(&self.progress)
