@@ -91,9 +91,14 @@ async fn connections_that_break_again_and_again_cost_no_order() -> anyhow::Resul
     let mut last = 0;
     let mut heard = 0;
     for connection in 0..=3 {
-        let packets = ended.receiver.heard(connection)?.packets();
+        let here = ended.receiver.heard(connection)?;
+        let packets = here.packets();
         heard += packets.len();
-        let is_here = |sent: &[SentPacket]| sent.iter().map(|sent| &sent.payload[..]).eq(&packets);
+        let is_here = |sent: &[SentPacket]| {
+            sent.iter()
+                .map(|sent| &sent.payload[..])
+                .eq(packets.iter().copied())
+        };
         let place = ended.sent[last..].windows(packets.len()).position(is_here);
         let place = place.with_context(|| format!("connection {connection} is out of order"))?;
         last += place + packets.len();
