@@ -4,7 +4,7 @@ use bytes::Bytes;
 use jiff::Zoned;
 
 use super::manifest::{Manifest, Moment, Subject};
-use super::{Ending, Plan};
+use super::{EgressId, Ending, Place};
 use crate::clock;
 use crate::mux;
 use crate::pipeline::{Event, Output, Source, Start, Summary};
@@ -33,7 +33,9 @@ pub struct File {
 /// The files of one recording: mostly one, more where the codec changes. Blocks.
 #[derive(Debug)]
 pub(super) struct Files {
-    plan: Plan,
+    id: EgressId,
+    track: Track,
+    place: Place,
     open: Option<Open>,
     finished: Vec<File>,
 }
@@ -87,9 +89,11 @@ impl Track {
 }
 
 impl Files {
-    pub(super) const fn new(plan: Plan) -> Self {
+    pub(super) const fn new(id: EgressId, track: Track, place: Place) -> Self {
         Self {
-            plan,
+            id,
+            track,
+            place,
             open: None,
             finished: Vec::new(),
         }
@@ -126,14 +130,17 @@ impl Files {
 
     fn start(&mut self, start: &Start) -> Result<(), SinkError> {
         let started_at = started_at(start);
-        let values = self.plan.track.values(&started_at);
-        let wanted = self.plan.output.fill(&values, start.container.extension());
-        let sink = FileSink::create(&wanted, self.plan.sync)?;
+        let values = self.track.values(&started_at);
+        let extension = start.container.extension();
+        let wanted = self.place.template.fill(&values, extension);
+        let sink = FileSink::create(&wanted, self.place.sync)?;
         let Start {
             container,
             metadata,
+            samples,
         } = start;
-        let subject = Subject::new(&self.plan.id, &self.plan.track, metadata.codec, *container);
+        let subject = Subject::new(&self.id, &self.track, metadata.codec, *container);
+        let subject = subject.sampled(*samples);
         let moment = Moment::from(metadata.started_at);
         let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
         if let Err(error) = sink.write_draft(draft.to_json().as_bytes()) {

@@ -1,10 +1,9 @@
 use std::time::Instant;
 
-use tokio::sync::mpsc::error::TrySendError;
 use tracing::warn;
 
-use super::recorder::{Delivery, Words};
-use crate::pipeline::{Output, Pipeline};
+use super::words::{Said, Words};
+use crate::pipeline::Pipeline;
 use crate::rtc::{Consumer, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
@@ -30,10 +29,7 @@ impl Inspector {
     /// Hands over what was said. When the channel is full it is dropped: the recording goes first.
     fn deliver(&mut self) {
         while let Some(output) = self.pipeline.poll_output() {
-            if !matches!(output, Output::Event(_) | Output::Halt(_)) {
-                continue;
-            }
-            if let Err(TrySendError::Full(_)) = self.words.try_send(Delivery::Next(output)) {
+            if self.words.say(output) == Said::Dropped {
                 self.dropped += 1;
             }
         }

@@ -2,6 +2,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
+use super::words::Words;
 use crate::media::TrackKind;
 use crate::pipeline::{Output, Pipeline};
 use crate::rtc::{Consumer, Notice, PATIENCE};
@@ -18,9 +19,6 @@ pub(super) struct Recorder {
     last: Option<OwnedPermit<Delivery>>,
     retry_at: Option<Instant>,
 }
-
-/// The way to the task of a recording's sink.
-pub(super) type Words = mpsc::Sender<Delivery>;
 
 /// What a recorder hands to its sink's task.
 #[derive(Debug)]
@@ -47,7 +45,7 @@ impl Recorder {
 
     /// The way to the sink's task, for others who have something to say.
     pub(super) fn words(&self) -> Words {
-        self.deliveries.clone()
+        Words::Files(self.deliveries.clone())
     }
 
     /// Hands over what the channel takes.

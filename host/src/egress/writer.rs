@@ -5,10 +5,12 @@ use tokio::task::spawn_blocking;
 
 use super::files::{File, Files};
 use super::recorder::Delivery;
-use super::{EgressId, Plan};
+use super::stream::Streamed;
+use super::{EgressId, Ending, Status};
 use crate::filter::Halt;
 use crate::pipeline::Output;
 use crate::sink::SinkError;
+use crate::sink::websocket;
 
 /// The disk's half of an egress: writes what the recorder delivers. It blocks: its home is a
 /// [`Disk`](super::Disk).
@@ -26,7 +28,11 @@ pub struct Outcome {
     pub id: EgressId,
     /// The files that are whole.
     pub files: Vec<File>,
-    /// Why there are no more.
+    /// What a server got, if it went to one.
+    pub stream: Option<Streamed>,
+    /// How it ended, if nobody planned that: the server or a filter had had enough.
+    pub ending: Option<Ending>,
+    /// Why there is no more.
     pub failure: Option<Failure>,
 }
 
@@ -41,6 +47,14 @@ pub enum Failure {
         /// What was written until then; it plays as it lies.
         unfinished: Option<PathBuf>,
     },
+    /// The server does not take it.
+    #[error("{target}: {failure}")]
+    Server {
+        /// The server, without its secrets.
+        target: String,
+        /// What it, or the way to it, says.
+        failure: websocket::Failure,
+    },
     /// A filter failed that may not be passed by.
     #[error("{0}")]
     Filter(String),
@@ -53,10 +67,14 @@ pub enum Failure {
 }
 
 impl Writer {
-    pub(super) fn new(plan: Plan, deliveries: mpsc::Receiver<Delivery>) -> Self {
+    pub(super) const fn new(
+        id: EgressId,
+        files: Files,
+        deliveries: mpsc::Receiver<Delivery>,
+    ) -> Self {
         Self {
-            id: plan.id.clone(),
-            files: Files::new(plan),
+            id,
+            files,
             deliveries,
         }
     }
@@ -82,9 +100,8 @@ impl Writer {
         }
         let (files, unfinished) = files.close();
         Outcome {
-            id,
-            files,
             failure: Some(Failure::Lost { unfinished }),
+            ..Outcome::of(id, files)
         }
     }
 }
@@ -95,26 +112,40 @@ impl Outcome {
         let failure = result
             .err()
             .map(|error| Failure::Sink { error, unfinished });
-        Self { id, files, failure }
+        Self {
+            failure,
+            ..Self::of(id, files)
+        }
+    }
+
+    const fn of(id: EgressId, files: Vec<File>) -> Self {
+        Self {
+            id,
+            files,
+            stream: None,
+            ending: None,
+            failure: None,
+        }
     }
 
     /// What a filter asked for when it failed.
     fn halted(self, halt: Option<Halt>) -> Self {
-        let failure = match halt {
-            Some(Halt::Egress(reason)) => Some(Failure::Filter(reason)),
-            Some(Halt::Track(_)) | None => None,
+        let (ending, failure) = match halt {
+            Some(Halt::Egress(reason)) => (None, Some(Failure::Filter(reason))),
+            Some(Halt::Track(reason)) => (Some(Ending::new(Status::Complete, reason)), None),
+            None => (None, None),
         };
         Self {
+            ending,
             failure: self.failure.or(failure),
             ..self
         }
     }
 
-    const fn lost(id: EgressId) -> Self {
+    fn lost(id: EgressId) -> Self {
         Self {
-            id,
-            files: Vec::new(),
             failure: Some(Failure::Lost { unfinished: None }),
+            ..Self::of(id, Vec::new())
         }
     }
 }

@@ -25,7 +25,7 @@ mod summary;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, GapReason};
 pub use output::{Message, Opening, Output, Start};
 pub use progress::Progress;
 pub use summary::{
@@ -158,8 +158,8 @@ impl Pipeline {
         Self::with(mode, source, settings, wall)
     }
 
-    /// A pipeline that makes a message of each Opus packet, untouched, and waits for its first.
-    /// Packets of other codecs are refused and counted.
+    /// A pipeline that makes a message of each Opus packet, untouched, and waits for its first. A track
+    /// of another codec ends in [`Output::Halt`].
     pub fn packets(source: Source, settings: Settings, wall: WallClock, on_mute: OnMute) -> Self {
         Self::with(Mode::Packets(on_mute), source, settings, wall)
     }

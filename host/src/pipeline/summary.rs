@@ -222,12 +222,15 @@ impl Summary {
         }
     }
 
-    /// The unit at `at` is followed by another, with so many ticks of nothing between them.
-    pub(super) fn close_gap(&mut self, at: Pts, ticks: i64) {
-        if let Some(gap) = self.gaps.last_mut().filter(|gap| gap.at == at) {
-            let ticks = u64::try_from(ticks).unwrap_or(0);
-            gap.duration = self.codec.clock_rate().duration(ticks);
-        }
+    /// The unit at `at` is followed by another, with so many ticks of nothing between them. Whether
+    /// there is a gap.
+    pub(super) fn close_gap(&mut self, at: Pts, ticks: i64) -> bool {
+        let Some(gap) = self.gaps.last_mut().filter(|gap| gap.at == at) else {
+            return false;
+        };
+        let ticks = u64::try_from(ticks).unwrap_or(0);
+        gap.duration = self.codec.clock_rate().duration(ticks);
+        true
     }
 }
 

@@ -14,7 +14,6 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tracing::error;
 
-use super::{PATIENCE, Settings};
 use super::clock;
 use super::command::{Command, Link, Opening, PeerCommand, PeerId};
 use super::load::{self, Load};
@@ -22,6 +21,7 @@ use super::poller::{Poller, Token};
 use super::seat::{Flow, Seat};
 use super::socket::Batch;
 use super::timers::Deadlines;
+use super::{PATIENCE, Settings};
 
 /// Starts a worker's thread.
 ///

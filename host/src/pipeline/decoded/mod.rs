@@ -199,7 +199,11 @@ impl Destination for Decoded {
 
     fn lost(&mut self, _now: Instant) {}
 
-    fn restart(&mut self, _now: Instant) {}
+    fn restart(&mut self, _now: Instant) {
+        if let Some(running) = self.running_mut() {
+            running.restart();
+        }
+    }
 
     fn mute(&mut self, around: &mut Around<'_>) {
         self.event(TrackEvent::Muted, around);

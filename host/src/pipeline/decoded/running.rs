@@ -12,7 +12,7 @@ use crate::codec::reblock::Reblocker;
 use crate::filter::{Chain, Setup, TrackEvent};
 use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, NtpTimestamp, Pts};
 use crate::mux::Metadata;
-use crate::pipeline::destination::Around;
+use crate::pipeline::destination::{Around, Between};
 use crate::pipeline::{Sounds, file};
 
 /// A track that is being decoded.
@@ -43,6 +43,7 @@ pub(super) struct Running {
     /// How far silence that stands for missing packets stays behind time.
     patience: Duration,
     stretches: Vec<AudioBlock>,
+    between: Between,
 }
 
 impl Running {
@@ -90,6 +91,7 @@ impl Running {
             sound,
             patience: track.patience,
             stretches: Vec::new(),
+            between: Between::NONE,
         })
     }
 
@@ -97,7 +99,10 @@ impl Running {
     pub(super) fn unit(&mut self, unit: AccessUnit, around: &mut Around<'_>) {
         let pts = self.place(unit.pts);
         let nothing = pts.since(self.last_end);
-        around.summary.close_gap(self.last, nothing);
+        let was_lost = around.summary.close_gap(self.last, nothing);
+        let nothing = self.clock.duration(u64::try_from(nothing).unwrap_or(0));
+        let gap = self.between.unit(nothing, was_lost);
+        let gap = gap.map(|gap| (self.ticks(self.last_end), gap));
         self.last = pts;
         self.last_end = pts.plus(file::sound(self.codec, &unit).unwrap_or(0));
         self.ends_in_pause = self.clock == ClockRate::OPUS && opus::is_dtx(&unit.data);
@@ -112,6 +117,14 @@ impl Running {
         }
         self.fill_at = Some(around.now + self.patience + self.pace());
         self.work(around);
+        if let Some((pts, gap)) = gap {
+            self.outlet.note(pts, gap, around);
+        }
+    }
+
+    /// The units that follow are of another stream.
+    pub(super) const fn restart(&mut self) {
+        self.between.restart();
     }
 
     /// Something happened to the track just now.
@@ -192,6 +205,7 @@ impl Running {
     /// What it was made of, for the track to go on with.
     pub(super) fn into_sound(self) -> Sound {
         Sound {
+            outlet: self.sound.outlet.settled(self.grid.format()),
             filters: self.chain.into_setups(),
             ..self.sound
         }
@@ -355,6 +369,11 @@ impl Running {
     /// Where a place of the timeline is on the grid.
     fn sample(&self, pts: Pts) -> u64 {
         self.samples(self.place(pts).0)
+    }
+
+    /// A place of the track in 48 kHz ticks.
+    fn ticks(&self, pts: Pts) -> Pts {
+        Pts(self.grid.format().rate.ticks(self.samples(pts.0)))
     }
 
     /// How many samples last so many ticks of the timeline.
