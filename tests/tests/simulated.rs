@@ -7,6 +7,7 @@ mod contract;
 mod examples;
 mod layering;
 mod manifest;
+mod messages;
 mod mp4;
 mod fuzz;
 mod filters;

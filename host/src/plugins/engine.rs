@@ -15,7 +15,7 @@ use crate::plugins::host::{self, State};
 use crate::plugins::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::plugins::plugin::{Loaded, World};
 use crate::plugins::prescan::{Form, scan};
-use crate::plugins::ticker::Ticker;
+use crate::plugins::ticker::{Pace, Ticker};
 use crate::plugins::{
     CacheSettings, CompilationLimits, CompileError, Digest, Kind, Limits, LoadError, Plugin, Wasi,
     wasi,
@@ -58,7 +58,7 @@ pub enum EngineError {
 #[derive(Debug)]
 struct Shared {
     engine: wasmtime::Engine,
-    _ticker: Ticker,
+    ticker: Ticker,
     compiler: Compiler,
     cache: Option<Cache>,
     /// What is in use, so that a component is compiled and linked once for all of its tracks.
@@ -97,7 +97,7 @@ impl Engine {
             compiler: Compiler::new(settings.program.clone()),
             loaded: Mutex::default(),
             hopeless: Mutex::default(),
-            _ticker: ticker,
+            ticker,
             engine,
         })))
     }
@@ -133,6 +133,11 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.engine
+    }
+
+    /// What a call of a guest tells that it runs.
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.ticker.pace()
     }
 
     fn core_module(

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Adapter, Breaker, Item, Link, Next, Session, Shape};
+use super::{Adapter, Breaker, Item, Link, Material, Next, Session, Shape};
 use crate::filter::chain::Halt;
 use crate::filter::failure::OnError;
 use crate::filter::switch::Change;
@@ -88,10 +88,22 @@ impl Link {
         if self.breaker.is_open(now) {
             return self.be_out_of_order(BROKEN.into(), None, at, now);
         }
-        let Shape { format, block } = self.shape();
-        match self.setup.open.open(format, block, now) {
+        match self.open_session(now) {
             Ok(filter) => self.opened(filter, is_again, at, out),
-            Err(error) => self.fail(&as_fatal(error), at, now),
+            Err(error) => return self.fail(&as_fatal(error), at, now),
+        }
+        for event in self.known.events() {
+            self.tell(&event, at, now);
+        }
+    }
+
+    fn open_session(&mut self, now: Instant) -> Result<Box<dyn Filter>, FilterError> {
+        match self.material {
+            Material::Sound(_) => {
+                let Shape { format, block } = self.shape();
+                self.setup.open.open(format, block, now)
+            }
+            Material::Events => self.setup.open.open_without_sound(now),
         }
     }
 
@@ -105,7 +117,7 @@ impl Link {
         let latency = filter.latency();
         if self.adapter.latency() != latency as u64 {
             self.drain(&[], out);
-            self.adapter = Adapter::new(self.format, self.shape(), latency);
+            self.adapter = Adapter::new(self.material.format(), self.shape(), latency);
         } else if is_again {
             self.warm_up = latency as u64;
         }
@@ -117,7 +129,15 @@ impl Link {
         }
     }
 
-    pub(super) fn install(&mut self, next: Next, at: Pts, now: Instant) {
+    /// Puts in what takes its place.
+    pub(super) fn install_next(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
+        if let Some(next) = self.next.take() {
+            self.finish(now, out);
+            self.install(next, at, now);
+        }
+    }
+
+    fn install(&mut self, next: Next, at: Pts, now: Instant) {
         let before = std::mem::replace(&mut self.setup, next.setup);
         if next.change == Change::Replaced {
             self.previous = Some((before, now + TRIAL));
@@ -125,7 +145,7 @@ impl Link {
         self.breaker = Breaker::new(self.setup.restart.clone());
         self.session = Session::New;
         self.warm_up = 0;
-        self.adapter = Adapter::new(self.format, self.shape(), 0);
+        self.adapter = Adapter::new(self.material.format(), self.shape(), 0);
         self.report(next.change, at, next.reason);
     }
 
