@@ -275,7 +275,11 @@ fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
-    paths.retain(|path| path.extension().is_none_or(|extension| extension != "json"));
+    let is_media = |path: &PathBuf| {
+        path.extension()
+            .is_none_or(|extension| extension != "json" && extension != "jsonl")
+    };
+    paths.retain(is_media);
     paths.sort();
     Ok(paths)
 }

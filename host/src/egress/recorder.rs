@@ -5,9 +5,9 @@ use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
 use super::notices::{self, Flow, Notices};
 use super::words::{Word, Words};
-use crate::media::DataMessage;
+use crate::media::{DataMessage, TrackKind};
 use crate::pipeline::{Output, Pipeline};
-use crate::rtc::{Consumer, Interest, Notice};
+use crate::rtc::{Consumer, Interest, Notice, PATIENCE};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// The media worker's half of an egress: hands packets to the pipeline, and what comes out of it to
@@ -126,6 +126,13 @@ impl Consumer for Recorder {
         self.pipeline.overrun(count);
     }
 
+    fn patience(&self) -> Duration {
+        match self.pipeline.kind() {
+            TrackKind::Audio => ONE_FRAME,
+            TrackKind::Video => PATIENCE,
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         [self.pipeline.poll_timeout(), self.retry_at]
             .into_iter()
@@ -145,6 +152,9 @@ impl Consumer for Recorder {
 
 /// Deliveries that may wait for the sink: half a minute of audio pages.
 const QUEUE: usize = 32;
+/// Nobody watches a file grow so closely, and of most audio tracks each turn has a packet. Pictures
+/// come in bursts, which must not fill the socket meanwhile.
+const ONE_FRAME: Duration = Duration::from_millis(20);
 /// How long to wait before a full channel is tried again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
@@ -158,7 +168,7 @@ mod tests {
     use crate::clock;
     use crate::egress::inspector::Inspector;
     use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict};
-    use crate::media::{AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind};
+    use crate::media::{AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc};
     use crate::pipeline::decoded::{Outlet, Sound};
     use crate::pipeline::{Settings, Source};
 

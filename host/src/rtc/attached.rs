@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::error;
 
@@ -149,6 +149,11 @@ impl Attached {
             Attention::Now => None,
             Attention::At(due) => due,
         }
+    }
+
+    /// How long its packets may wait.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.consumer.as_ref().map(|consumer| consumer.patience())
     }
 
     /// Whether it still lives.

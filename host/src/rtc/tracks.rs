@@ -2,7 +2,7 @@
 //! streams, and streams come and go.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::attached::{Attached, Source};
 use super::{Consumer, ConsumerId, Notice};
@@ -176,6 +176,11 @@ impl Tracks {
             .map(|stream| (stream.ssrc, &stream.track))
     }
 
+    /// How long packets may wait for the most impatient consumer.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.attached.iter().filter_map(Attached::patience).min()
+    }
+
     /// Consumers that panicked and were dropped.
     pub(crate) const fn panicked(&self) -> u64 {
         self.panicked
@@ -234,7 +239,7 @@ mod tests {
 
     use super::*;
     use crate::media::{Codec, MediaTime, SeqNo};
-    use crate::rtc::Interest;
+    use crate::rtc::{Interest, PATIENCE};
     use crate::rtp::Restart;
 
     /// Writes down what it hears, under its name.
@@ -288,6 +293,13 @@ mod tests {
                     self.say(&format!("{cause:?} as {track}"));
                 }
                 other => self.say(&format!("{other:?}")),
+            }
+        }
+
+        fn patience(&self) -> Duration {
+            match self.name {
+                "keen" => PATIENCE / 2,
+                _ => PATIENCE,
             }
         }
 
@@ -418,6 +430,20 @@ mod tests {
             sender: None,
             payload: Bytes::new(),
         })
+    }
+
+    #[test]
+    fn the_most_impatient_consumer_decides_how_long_packets_wait() {
+        let mut room = Room::new();
+        assert_eq!(room.tracks.patience(), None);
+
+        room.attach("a", "TR_a");
+        assert_eq!(room.tracks.patience(), Some(PATIENCE));
+        let keen = room.attach("keen", "TR_a");
+        assert_eq!(room.tracks.patience(), Some(PATIENCE / 2));
+        room.tracks.detach(keen, room.now);
+
+        assert_eq!(room.tracks.patience(), Some(PATIENCE));
     }
 
     #[test]

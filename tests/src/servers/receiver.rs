@@ -179,6 +179,20 @@ impl Receiver {
     }
 }
 
+impl Heard {
+    /// Each binary message.
+    #[must_use]
+    pub fn packets(&self) -> Vec<&[u8]> {
+        let mut rest = &self.sound[..];
+        let take = |(_, length): &(SystemTime, usize)| {
+            let (packet, after) = rest.split_at(*length);
+            rest = after;
+            packet
+        };
+        self.messages.iter().map(take).collect()
+    }
+}
+
 /// A text message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text {

@@ -2,6 +2,7 @@
 
 mod failures;
 mod outages;
+mod proxy;
 mod server;
 mod stream;
 mod tls;

@@ -234,7 +234,7 @@ impl Run {
     }
 
     /// The events only tell of changes.
-    async fn tell_mute(&self, subscription: SubscriptionId, publication: &Publication) {
+    async fn tell_mute(&mut self, subscription: SubscriptionId, publication: &Publication) {
         let notice = if publication.is_muted {
             Notice::Muted
         } else {

