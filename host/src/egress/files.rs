@@ -5,7 +5,7 @@ use jiff::Zoned;
 use tracing::warn;
 
 use super::manifest::{Inspector, Manifest, Moment, Subject};
-use super::{EgressId, Ending, Place};
+use super::{EgressId, Ending, Inspection, Place};
 use crate::clock;
 use crate::mux;
 use crate::pipeline::{Event, Output, Source, Start, Summary};
@@ -107,10 +107,11 @@ impl Files {
     }
 
     /// An inspector has looked at a whole file.
-    pub(super) fn inspected(&mut self, file: usize, inspector: Inspector) {
-        match self.finished.get_mut(file) {
+    pub(super) fn inspected(&mut self, inspection: &Inspection) {
+        let inspector = Inspector::new(inspection);
+        match self.finished.get_mut(inspection.segment) {
             Some(finished) => finished.manifest.inspectors.push(inspector),
-            None => self.inspected.push((file, inspector)),
+            None => self.inspected.push((inspection.segment, inspector)),
         }
     }
 

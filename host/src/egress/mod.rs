@@ -3,13 +3,14 @@
 //! ```text
 //! media or filter worker            disk thread
 //! Recorder (pipeline) ─ deliveries ┬► Writer ─► sink::FileSink, manifest, events
-//! Inspector (pipeline), Watcher ─ words ┘
+//! Inspector, Watcher ─ words ───────┘
 //! Feeder (pipeline) ─ messages ────┬► Courier ─► sink::WebSocketSink
-//! Inspector (pipeline), Watcher ─ words ┘  the runtime
+//! Inspector, Watcher ─ words ───────┘  the runtime
 //! ```
 
 mod disk;
 mod files;
+mod inspection;
 mod inspector;
 pub mod manifest;
 mod notices;
@@ -18,6 +19,7 @@ mod recorder;
 pub mod recovery;
 mod sink;
 mod stream;
+mod voice;
 mod watcher;
 mod words;
 mod writer;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 
 pub use disk::Disk;
 pub use files::{File, Track};
+pub use inspection::Inspection;
 pub use plan::{Destination, Form, Place, Plan};
 pub use sink::Sink;
 pub use stream::{Courier, Reason, Stream, Streamed};
@@ -111,12 +114,12 @@ impl Egress {
     }
 
     fn inspector(&self, filter: Setup, words: Words, wall: WallClock) -> Box<dyn Consumer> {
+        let notices = Notices::new(Arc::clone(&self.attributes));
         // Whoever only looks can end nothing.
         let filter = Setup {
             on_error: OnError::Bypass,
             ..filter
         };
-        let notices = Notices::new(Arc::clone(&self.attributes));
         match self.source.kind {
             TrackKind::Audio => {
                 let sound = Sound {
@@ -128,16 +131,15 @@ impl Egress {
             }
             TrackKind::Video => {
                 let progress = Arc::clone(&self.progress);
-                let track = (&self.source, progress);
-                Box::new(Watcher::new(filter, notices, track, words, wall.instant))
+                Box::new(Watcher::new(filter, notices, progress, words, wall.instant))
             }
         }
     }
 
     fn of(pipeline: Pipeline, plan: Plan) -> Self {
         let (source, settings) = (plan.track.source(), plan.pipeline_settings());
+        let attributes = Arc::clone(&plan.track.publication.publisher.attributes);
         let (id, track) = (plan.id, plan.track);
-        let attributes = Arc::clone(&track.publication.publisher.attributes);
         let progress = pipeline.progress();
         let reason = Reason::default();
         let halves = match plan.destination {

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Track;
 use crate::filter::TrackEvent;
 use crate::media::{Attributes, DataMessage};
 use crate::pipeline::Pipeline;
-use crate::rtc::{Interest, Notice};
+use crate::rtc::Notice;
 
 /// What happens to a track beside its media → calls of its pipeline.
 #[derive(Debug)]
@@ -25,11 +24,6 @@ impl Notices {
     /// For a track whose publisher has these attributes.
     pub(super) const fn new(attributes: Arc<Attributes>) -> Self {
         Self { attributes }
-    }
-
-    /// For a track as it was when the recording began.
-    pub(super) fn of(track: &Track) -> Self {
-        Self::new(Arc::clone(&track.publication.publisher.attributes))
     }
 
     /// Passes a notice on.
@@ -63,14 +57,6 @@ impl Notices {
         let pairs = self.attributes.iter();
         let pairs = pairs.map(|(key, value)| (key.clone(), value.clone()));
         Some(TrackEvent::AttributesChanged(pairs.collect()))
-    }
-}
-
-/// What the consumer of a pipeline wants to hear: messages, if there are filters to listen.
-pub(super) fn interest(pipeline: &Pipeline) -> Interest {
-    match pipeline.has_filters() {
-        true => Interest::All,
-        false => Interest::Media,
     }
 }
 

@@ -19,7 +19,8 @@ pub struct Plan {
     pub track: Track,
     /// How packets become media.
     pub pipeline: pipeline::Settings,
-    /// What sound goes through, in order. Pictures go by; filters that are not for sound are left out.
+    /// What sound goes through, in order. Pictures go by, and filters that are not for sound are left
+    /// out.
     pub filters: Vec<Setup>,
     /// Where it goes.
     pub destination: Destination,

@@ -84,7 +84,10 @@ impl Recorder {
 
 impl Consumer for Recorder {
     fn interest(&self) -> Interest {
-        notices::interest(&self.pipeline)
+        match self.pipeline.has_filters() {
+            true => Interest::All,
+            false => Interest::Media,
+        }
     }
 
     fn packet(&mut self, packet: RtpPacket) {
@@ -213,7 +216,7 @@ mod tests {
     #[test]
     fn what_an_inspector_says_goes_to_the_sink_and_nothing_else_of_it() {
         let mut track = Track::new();
-        let mut inspector = track.inspecting(Refuses);
+        let mut inspector = track.inspector();
 
         inspector.packet(track.packet());
         inspector.notice(Notice::Ended, track.now);
@@ -222,24 +225,17 @@ mod tests {
         while let Ok(Delivery::Words(said)) = track.deliveries.try_recv() {
             words.extend(said);
         }
-        let [
-            Word::Event(event),
-            Word::Inspected {
-                segment: 0,
-                inspector,
-            },
-        ] = &words[..]
-        else {
+        let [Word::Event(event), Word::Inspected(inspection)] = &words[..] else {
             panic!("{words:?}");
         };
         assert!(event.to_json_line().unwrap().contains("given_up"));
-        assert_eq!(inspector.filter.name, "refuses");
+        assert_eq!(inspection.account.filter, "refuses");
     }
 
     #[test]
     fn what_an_inspector_says_waits_for_a_slow_sink_and_its_last_words_have_a_place() {
         let mut track = Track::new();
-        let mut inspector = track.inspecting(Refuses);
+        let mut inspector = track.inspector();
         track.hear_seconds(2 * QUEUE);
 
         inspector.packet(track.packet());
@@ -254,18 +250,26 @@ mod tests {
         let Some(Delivery::Words(words)) = last else {
             panic!("{last:?}");
         };
-        assert!(matches!(
-            words[..],
-            [Word::Event(_), Word::Inspected { .. }]
-        ));
+        assert!(matches!(words[..], [Word::Event(_), Word::Inspected(_)]));
     }
 
     /// P2: what waited too long for the thread goes by filters that only look, and they are told.
     #[test]
     fn an_inspector_that_falls_behind_misses_what_is_old() {
         let ear = Ear::default();
+        let sound = Sound {
+            filters: vec![Setup {
+                open: Box::new(ear.clone()),
+                on_error: OnError::Bypass,
+                restart: Restart::default(),
+            }],
+            ..Sound::new(Outlet::Nothing)
+        };
         let mut track = Track::new();
-        let mut inspector = track.inspecting(ear.clone());
+        let pipeline =
+            Pipeline::decoding(source(), Settings::default(), clock::wall_clock(), sound);
+        let notices = Notices::new(Arc::default());
+        let mut inspector = Inspector::new(pipeline, notices, track.recorder.words());
 
         track.now -= Duration::from_secs(10);
         (0..100).for_each(|_| inspector.packet(track.packet()));
@@ -343,10 +347,10 @@ mod tests {
         }
 
         /// One whose filter refuses its settings, and which says so.
-        fn inspecting(&self, open: impl Open + 'static) -> Inspector {
+        fn inspector(&self) -> Inspector {
             let sound = Sound {
                 filters: vec![Setup {
-                    open: Box::new(open),
+                    open: Box::new(Refuses),
                     on_error: OnError::Bypass,
                     restart: Restart::default(),
                 }],

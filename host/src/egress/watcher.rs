@@ -1,17 +1,13 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::error::TrySendError;
-
-use super::manifest::Inspector;
+use super::inspection::Inspection;
 use super::notices::{self, Notices};
-use super::recorder::RETRY_AFTER;
-use super::words::{LastRoom, Word, Words};
+use super::voice::Voice;
+use super::words::{Word, Words};
 use crate::filter::{Chain, Item, Setup, Switch, TrackEvent};
 use crate::media::{ClockRate, DataMessage, Pts};
-use crate::pipeline::decoded::switches;
-use crate::pipeline::{Event, EventKind, Progress, Sounds, Source};
+use crate::pipeline::{Event, EventKind, Listed, Progress};
 use crate::rtc::{Consumer, Interest, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
@@ -21,19 +17,11 @@ use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 pub(super) struct Watcher {
     chain: Chain,
     notices: Notices,
-    /// The track's SID, for the log.
-    track: String,
     /// Knows where the recording begins.
     progress: Arc<Progress>,
+    voice: Voice,
     state: State,
-    words: Words,
-    /// For what is left at the end, whatever waits then.
-    last: Option<LastRoom>,
-    /// What the channel did not take.
-    waiting: VecDeque<Event>,
-    retry_at: Option<Instant>,
-    /// What became of the filter.
-    counts: Sounds,
+    switches: Listed<Switch>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,21 +38,17 @@ impl Watcher {
     pub(super) fn new(
         filter: Setup,
         notices: Notices,
-        (source, progress): (&Source, Arc<Progress>),
+        progress: Arc<Progress>,
         words: Words,
         now: Instant,
     ) -> Self {
         Self {
             chain: Chain::without_sound(vec![filter]),
             notices,
-            track: source.track.clone(),
             progress,
+            voice: Voice::new(words),
             state: State::New(now),
-            last: words.reserve_last(),
-            words,
-            waiting: VecDeque::new(),
-            retry_at: None,
-            counts: Sounds::default(),
+            switches: Listed::default(),
         }
     }
 
@@ -73,6 +57,7 @@ impl Watcher {
         if let State::New(_) = self.state {
             self.state = State::Live;
             self.chain.event(Pts(0), TrackEvent::Published, now);
+            self.deliver(now);
         }
     }
 
@@ -96,20 +81,16 @@ impl Watcher {
     }
 
     fn end(&mut self, now: Instant) {
+        if self.state == State::Ended {
+            return;
+        }
         self.event(TrackEvent::Unpublished, now);
         self.state = State::Ended;
         self.chain.finish(now);
-        self.hear();
-        self.counts.filters = self.chain.accounts();
-        let mut rest: Vec<Word> = self.waiting.drain(..).map(Word::Event).collect();
-        let inspector = Inspector::of(&self.counts, 0).map(Box::new);
-        rest.extend(inspector.map(|inspector| Word::Inspected {
-            segment: 0,
-            inspector,
-        }));
-        if let Some(room) = self.last.take() {
-            room.say(rest);
-        }
+        self.deliver(now);
+        let inspected = self.inspected();
+        self.voice.say(Word::Inspected(Box::new(inspected)), now);
+        self.voice.finish();
     }
 
     /// Where a moment is in the recording; its beginning, until that is known.
@@ -121,47 +102,32 @@ impl Watcher {
         Pts(ClockRate::OPUS.ticks(since.unwrap_or_default()))
     }
 
-    /// Takes what the filter said.
-    fn hear(&mut self) {
+    /// Hands over what was said.
+    fn deliver(&mut self, now: Instant) {
         while let Some(item) = self.chain.poll() {
             let (pts, kind) = match item {
                 Item::Emission { filter, emission } => {
                     (emission.pts, EventKind::Emission(filter, emission.content))
                 }
-                Item::Switch(switch) => (switch.pts, self.switched(switch)),
+                Item::Switch(switch) => {
+                    self.switches.push(switch.clone());
+                    (switch.pts, EventKind::Switch(switch))
+                }
                 // Whoever only looks says nothing of what others say.
                 Item::Event(_) | Item::Block(_) | Item::Gap(_) => continue,
             };
-            if self.waiting.len() < MAX_WAITING {
-                self.waiting.push_back(Event { pts, kind });
-            } else {
-                self.counts.events_dropped += 1;
-            }
+            self.voice.say(Word::Event(Event { pts, kind }), now);
         }
     }
 
-    fn switched(&mut self, switch: Switch) -> EventKind {
-        switches::log(&self.track, &switch);
-        self.counts.switches.push(switch.clone());
-        EventKind::Switch(switch)
-    }
-
-    /// Hands over what the channel takes of what was said.
-    fn deliver(&mut self, now: Instant) {
-        self.hear();
-        self.retry_at = None;
-        while !self.waiting.is_empty() {
-            match self.words.reserve() {
-                Ok(room) => match self.waiting.pop_front() {
-                    Some(event) => room.say(Word::Event(event)),
-                    None => break,
-                },
-                Err(TrySendError::Full(())) => {
-                    self.retry_at = Some(now + RETRY_AFTER);
-                    break;
-                }
-                Err(TrySendError::Closed(())) => self.waiting.clear(),
-            }
+    fn inspected(&mut self) -> Inspection {
+        Inspection {
+            segment: 0,
+            account: self.chain.accounts().into_iter().next().unwrap_or_default(),
+            overrun: 0,
+            events_dropped: self.voice.dropped,
+            messages_dropped: self.voice.messages_dropped,
+            switches: std::mem::take(&mut self.switches),
         }
     }
 }
@@ -196,29 +162,25 @@ impl Consumer for Watcher {
     }
 
     fn messages_dropped(&mut self, count: u64) {
-        self.counts.messages_dropped += count;
+        self.voice.messages_dropped += count;
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
             State::New(since) => Some(since),
-            State::Live | State::Muted => self.retry_at,
-            State::Ended => None,
+            State::Live | State::Muted | State::Ended => self.voice.poll_timeout(),
         }
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.begin(now);
-        self.deliver(now);
+        self.voice.flush(now);
     }
 
     fn take_keyframe_request(&mut self) -> bool {
         false
     }
 }
-
-/// What may wait for a slow sink: what a plugin may say in a second, and the host beside it.
-const MAX_WAITING: usize = 64;
 
 #[cfg(test)]
 mod tests {
@@ -232,11 +194,11 @@ mod tests {
     use crate::filter::{
         Content, Emission, EventVerdict, Filter, FilterError, OnError, Open, Restart, Turn, Verdict,
     };
-    use crate::media::{Attributes, AudioBlock, AudioFormat, TrackKind};
+    use crate::media::{Attributes, AudioBlock, AudioFormat};
 
     #[test]
     fn a_filter_without_sound_hears_all_that_happens_once_and_has_its_say() {
-        let (deliveries, mut heard) = mpsc::channel(3);
+        let (words, mut heard) = mpsc::channel(64);
         let filter = Setup {
             open: Box::new(Echo::default()),
             on_error: OnError::Bypass,
@@ -244,8 +206,8 @@ mod tests {
         };
         let (now, progress) = (clock::now(), Arc::default());
         let notices = Notices::new(Arc::default());
-        let (words, source) = (Words::Files(deliveries), source());
-        let mut watcher = Watcher::new(filter, notices, (&source, progress), words, now);
+        let words = Words::Files(words);
+        let mut watcher = Watcher::new(filter, notices, progress, words, now);
         let attributes = Arc::new(Attributes::from([("role".to_owned(), "host".to_owned())]));
 
         assert_eq!(watcher.poll_timeout(), Some(now));
@@ -262,16 +224,15 @@ mod tests {
         watcher.notice(Notice::Ended, now + Duration::from_secs(1));
         drop(watcher);
 
-        let mut said = Vec::new();
-        let mut inspector = None;
-        while let Ok(Delivery::Words(words)) = heard.try_recv() {
-            for word in words {
-                match word {
-                    Word::Event(event) => said.push(text(event)),
-                    Word::Inspected { inspector: it, .. } => inspector = Some(it),
-                }
-            }
+        let mut words = Vec::new();
+        while let Ok(Delivery::Words(more)) = heard.try_recv() {
+            words.extend(more);
         }
+        let Some(Word::Inspected(inspection)) = words.pop() else {
+            panic!("what it did comes last");
+        };
+        assert_eq!(inspection.account.filter, "echo");
+        let said: Vec<_> = words.into_iter().map(text).collect();
         let expected = [
             "Published",
             "Muted",
@@ -280,30 +241,16 @@ mod tests {
             "Unpublished",
             "end",
         ];
-        assert_eq!(
-            said, expected,
-            "the channel takes less than half of it at a time"
-        );
-        let inspector = inspector.expect("what it did is told last");
-        assert_eq!(
-            (inspector.filter.name.as_str(), inspector.events_dropped),
-            ("echo", 0)
-        );
+        assert_eq!(said, expected);
     }
 
-    fn text(event: Event) -> String {
-        match event.kind {
-            EventKind::Emission(_, Content::Text { text, .. }) => text,
+    fn text(word: Word) -> String {
+        match word {
+            Word::Event(Event {
+                kind: EventKind::Emission(_, Content::Text { text, .. }),
+                ..
+            }) => text,
             other => panic!("{other:?}"),
-        }
-    }
-
-    fn source() -> Source {
-        Source {
-            kind: TrackKind::Video,
-            room: "room".into(),
-            participant: "alice".into(),
-            track: "TR_1".into(),
         }
     }
 

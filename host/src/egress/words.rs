@@ -1,6 +1,6 @@
 use tokio::sync::mpsc::{self, OwnedPermit, Permit, error::TrySendError};
 
-use super::manifest::Inspector;
+use super::inspection::Inspection;
 use super::recorder::Delivery;
 use super::stream::{self, Note};
 use crate::media::Pts;
@@ -36,13 +36,8 @@ pub(super) enum WeakWords {
 pub(super) enum Word {
     /// Something happened beside the sound.
     Event(Event),
-    /// It has looked at a whole segment.
-    Inspected {
-        /// The number of the segment, from 0.
-        segment: usize,
-        /// What it did.
-        inspector: Box<Inspector>,
-    },
+    /// What it did, having looked at a whole segment.
+    Inspected(Box<Inspection>),
 }
 
 /// Room for one word.

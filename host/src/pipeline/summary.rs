@@ -237,7 +237,8 @@ impl Summary {
 }
 
 impl<T> Listed<T> {
-    pub(crate) fn push(&mut self, entry: T) {
+    /// Adds one, and keeps it if it is among the first.
+    pub fn push(&mut self, entry: T) {
         self.count += 1;
         if self.first.len() < MAX_LISTED {
             self.first.push(entry);

@@ -387,7 +387,6 @@ const MESSAGES: Outlet = Outlet::Messages {
     format: SPEECH,
     frame: Duration::from_millis(20),
 };
-
 /// Opens a filter that multiplies.
 #[derive(Debug)]
 struct Gain(f32);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::List;
 use super::moment::nanoseconds;
 use super::sound::{Filter, FilterSwitch};
+use crate::egress::Inspection;
 use crate::filter::Report;
-use crate::pipeline::{Sounds, Summary};
 use crate::plugins;
 
 /// A plugin that was a filter of the track, and what it has cost.
@@ -35,7 +35,7 @@ pub struct Plugin {
     pub late_calls: u64,
     /// Frames that went by it because its share of CPU time was used up; they count as passed.
     pub skipped: u64,
-    /// Messages of the room that went by it for the same reason.
+    /// Data messages of the room that went by it because its share of CPU time was used up.
     pub messages_skipped: u64,
     /// Frames that became silence because what it gave had the wrong length, or was no number.
     pub bad_outputs: u64,
@@ -91,7 +91,7 @@ pub struct Inspector {
     pub overrun: u64,
     /// What it said that was dropped because too much waited.
     pub events_dropped: u64,
-    /// Data messages of the room that were dropped: too large, or too many.
+    /// Data messages of the room that it did not hear: they were too large, or too many.
     pub messages_dropped: u64,
     /// When it began or ceased to do its work.
     pub switches: List<FilterSwitch>,
@@ -138,20 +138,23 @@ impl Plugin {
 }
 
 impl Inspector {
-    /// What the only filter of a track did whose sound goes nowhere; `None` if it heard nothing.
-    pub fn new(summary: &Summary) -> Option<Self> {
-        Self::of(summary.sound.as_ref()?, summary.overrun)
-    }
-
-    /// The same of what was counted; `None` if there was no filter.
-    pub fn of(sound: &Sounds, overrun: u64) -> Option<Self> {
-        Some(Self {
-            filter: Filter::new(sound.filters.first()?),
+    /// What a filter did that only looked.
+    pub fn new(inspection: &Inspection) -> Self {
+        let Inspection {
+            segment: _,
+            account,
             overrun,
-            events_dropped: sound.events_dropped,
-            messages_dropped: sound.messages_dropped,
-            switches: List::new(&sound.switches, FilterSwitch::new),
-        })
+            events_dropped,
+            messages_dropped,
+            switches,
+        } = inspection;
+        Self {
+            filter: Filter::new(account),
+            overrun: *overrun,
+            events_dropped: *events_dropped,
+            messages_dropped: *messages_dropped,
+            switches: List::new(switches, FilterSwitch::new),
+        }
     }
 }
 

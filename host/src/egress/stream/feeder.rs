@@ -61,8 +61,7 @@ pub(in crate::egress) struct Farewell {
 
 impl Feeder {
     pub(super) fn new(
-        pipeline: Pipeline,
-        notices: Notices,
+        (pipeline, notices): (Pipeline, Notices),
         wanted: Wanted,
         feed: mpsc::Sender<Message>,
         farewell: OwnedPermit<Note>,
@@ -127,7 +126,10 @@ impl Feeder {
 
 impl Consumer for Feeder {
     fn interest(&self) -> Interest {
-        notices::interest(&self.pipeline)
+        match self.pipeline.has_filters() {
+            true => Interest::All,
+            false => Interest::Media,
+        }
     }
 
     fn packet(&mut self, packet: RtpPacket) {
@@ -160,10 +162,11 @@ impl Consumer for Feeder {
     }
 
     fn message(&mut self, message: Arc<DataMessage>, at: Instant) {
-        if !self.has_ended() {
-            self.pipeline.event(notices::event(&message), at);
-            self.deliver(at);
+        if self.has_ended() {
+            return;
         }
+        self.pipeline.event(notices::event(&message), at);
+        self.deliver(at);
     }
 
     fn messages_dropped(&mut self, count: u64) {

@@ -12,7 +12,7 @@ mod outlet;
 mod running;
 mod sound_file;
 mod steps;
-pub(crate) mod switches;
+mod switches;
 
 use std::time::{Duration, Instant};
 

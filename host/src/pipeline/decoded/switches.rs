@@ -3,7 +3,7 @@ use tracing::{info, warn};
 use crate::filter::{Change, Switch};
 
 /// Tells the operator that a filter of a track began or ceased to do its work.
-pub(crate) fn log(track: &str, switch: &Switch) {
+pub(super) fn log(track: &str, switch: &Switch) {
     let Switch {
         filter,
         change,
