@@ -10,6 +10,7 @@ pub mod golden;
 pub mod guests;
 pub mod guest;
 pub mod inspect;
+pub mod listener;
 pub mod media;
 pub mod passthrough;
 pub mod probe;
