@@ -1,6 +1,7 @@
 //! Plugins as filters of a track: real guests, in a chain and in a recording.
 
 mod egress;
+mod neighbours;
 mod session;
 
 use std::time::{Duration, Instant};
