@@ -41,8 +41,8 @@ pub(super) struct Files {
     finished: Vec<File>,
     /// What happened while there was no file to write it beside.
     early: Vec<String>,
-    /// What inspectors did with files, by their numbers, that are not finished.
-    inspected: Vec<(usize, Inspector)>,
+    /// What inspectors did with them.
+    inspected: Vec<Inspection>,
 }
 
 /// A file that grows, and the draft of its manifest.
@@ -107,12 +107,8 @@ impl Files {
     }
 
     /// An inspector has looked at a whole file.
-    pub(super) fn inspected(&mut self, inspection: &Inspection) {
-        let inspector = Inspector::new(inspection);
-        match self.finished.get_mut(inspection.segment) {
-            Some(finished) => finished.manifest.inspectors.push(inspector),
-            None => self.inspected.push((inspection.segment, inspector)),
-        }
+    pub(super) fn inspected(&mut self, inspection: Inspection) {
+        self.inspected.push(inspection);
     }
 
     /// Carries out what a pipeline wants done.
@@ -140,7 +136,10 @@ impl Files {
     }
 
     /// What is finished, and what is left lying open by a failure.
-    pub(super) fn close(self) -> (Vec<File>, Option<PathBuf>) {
+    pub(super) fn close(mut self) -> (Vec<File>, Option<PathBuf>) {
+        for (number, file) in self.finished.iter_mut().enumerate() {
+            file.manifest.inspectors = Inspector::all(&self.inspected, number);
+        }
         (self.finished, self.open.map(|open| open.sink.abandon()))
     }
 
@@ -204,13 +203,6 @@ impl Files {
         Ok(())
     }
 
-    /// Who has looked at the file that is being finished.
-    fn inspectors(&mut self) -> Vec<Inspector> {
-        let number = self.finished.len();
-        let of_this = self.inspected.extract_if(.., |(file, _)| *file == number);
-        of_this.map(|(_, inspector)| inspector).collect()
-    }
-
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
         if let Some(open) = self.open.take() {
             let Open {
@@ -218,8 +210,7 @@ impl Files {
                 draft,
                 events,
             } = open;
-            let mut manifest = draft.holding(summary, sink.len());
-            manifest.inspectors = self.inspectors();
+            let manifest = draft.holding(summary, sink.len());
             let path = sink.finish()?;
             if let Some(events) = events {
                 events.finish(&beside(&path))?;

@@ -4,6 +4,8 @@ use crate::pipeline::{Listed, Summary};
 /// What a filter did that only looked at a track, from where a file began to where it ended.
 #[derive(Clone, Debug, Default)]
 pub struct Inspection {
+    /// The number of the filter among those that look at the track, from 0.
+    pub inspector: usize,
     /// The number of the file, from 0.
     pub segment: usize,
     /// What the filter did.
@@ -20,9 +22,10 @@ pub struct Inspection {
 
 impl Inspection {
     /// What the only filter of a track did whose sound goes nowhere.
-    pub(super) fn new(segment: usize, summary: Summary) -> Self {
+    pub(super) fn new(inspector: usize, segment: usize, summary: Summary) -> Self {
         let sound = summary.sound.unwrap_or_default();
         Self {
+            inspector,
             segment,
             account: sound.filters.into_iter().next().unwrap_or_default(),
             overrun: summary.overrun,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use super::inspection::Inspection;
 use super::notices::{self, Flow, Notices};
 use super::voice::Voice;
-use super::words::{Word, Words};
+use super::words::Word;
 use crate::clock;
 use crate::media::DataMessage;
 use crate::pipeline::{Output, Pipeline, Summary};
@@ -26,11 +26,11 @@ pub(super) struct Inspector {
 
 impl Inspector {
     /// An inspector whose words go to the sink of a recording.
-    pub(super) fn new(pipeline: Pipeline, notices: Notices, words: Words) -> Self {
+    pub(super) fn new(pipeline: Pipeline, notices: Notices, voice: Voice) -> Self {
         Self {
             pipeline,
             notices,
-            voice: Voice::new(words),
+            voice,
             segments: 0,
         }
     }
@@ -48,7 +48,7 @@ impl Inspector {
     }
 
     fn inspected(&mut self, summary: Summary) -> Inspection {
-        let inspection = Inspection::new(self.segments, summary);
+        let inspection = Inspection::new(self.voice.inspector, self.segments, summary);
         self.segments += 1;
         Inspection {
             events_dropped: inspection.events_dropped + std::mem::take(&mut self.voice.dropped),

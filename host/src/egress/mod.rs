@@ -19,6 +19,7 @@ mod recorder;
 pub mod recovery;
 mod sink;
 mod stream;
+mod together;
 mod voice;
 mod watcher;
 mod words;
@@ -45,8 +46,10 @@ use crate::rtp::timeline::WallClock;
 use crate::sink::websocket;
 use inspector::Inspector;
 use notices::Notices;
+use together::Together;
+use voice::Voice;
 use watcher::Watcher;
-use words::{WeakWords, Words};
+use words::WeakWords;
 
 /// A recording that can begin: its two halves, and windows to watch it by.
 #[derive(Debug)]
@@ -104,16 +107,28 @@ impl Egress {
         let Some(words) = self.words.upgrade() else {
             return self;
         };
-        for filter in filters {
+        for (number, filter) in filters.into_iter().enumerate() {
             if filter.open.takes(self.source.kind) {
-                let inspector = self.inspector(filter, words.clone(), wall);
+                let voice = Voice::new(number, words.clone());
+                let inspector = self.inspector(filter, voice, wall);
                 self.inspectors.push(workers.host(inspector));
             }
         }
         self
     }
 
-    fn inspector(&self, filter: Setup, words: Words, wall: WallClock) -> Box<dyn Consumer> {
+    /// What the room feeds: the recording, and those who look at it.
+    pub fn everybody(
+        recording: Box<dyn Consumer>,
+        inspectors: Vec<Box<dyn Consumer>>,
+    ) -> Box<dyn Consumer> {
+        if inspectors.is_empty() {
+            return recording;
+        }
+        Box::new(Together::new(recording, inspectors))
+    }
+
+    fn inspector(&self, filter: Setup, voice: Voice, wall: WallClock) -> Box<dyn Consumer> {
         let notices = Notices::new(Arc::clone(&self.attributes));
         // Whoever only looks can end nothing.
         let filter = Setup {
@@ -127,11 +142,11 @@ impl Egress {
                     ..Sound::new(Outlet::Nothing)
                 };
                 let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
-                Box::new(Inspector::new(pipeline, notices, words))
+                Box::new(Inspector::new(pipeline, notices, voice))
             }
             TrackKind::Video => {
                 let progress = Arc::clone(&self.progress);
-                Box::new(Watcher::new(filter, notices, progress, words, wall.instant))
+                Box::new(Watcher::new(filter, notices, progress, voice, wall.instant))
             }
         }
     }

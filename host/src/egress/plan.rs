@@ -105,6 +105,16 @@ impl Plan {
     }
 }
 
+impl Destination {
+    /// Whether sound is decoded on the way, also without filters.
+    pub fn is_decoded(&self) -> bool {
+        match self {
+            Self::Files(place) => place.form.outlet(true).is_some(),
+            Self::Stream(stream) => messages(stream.wanted).is_some(),
+        }
+    }
+}
+
 impl Form {
     fn outlet(self, is_unfiltered: bool) -> Option<Outlet> {
         match self {

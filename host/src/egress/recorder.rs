@@ -167,6 +167,7 @@ mod tests {
     use super::*;
     use crate::clock;
     use crate::egress::inspector::Inspector;
+    use crate::egress::voice::Voice;
     use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict};
     use crate::media::{AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc};
     use crate::pipeline::decoded::{Outlet, Sound};
@@ -262,6 +263,7 @@ mod tests {
                 open: Box::new(ear.clone()),
                 on_error: OnError::Bypass,
                 restart: Restart::default(),
+                changes: None,
             }],
             ..Sound::new(Outlet::Nothing)
         };
@@ -269,7 +271,8 @@ mod tests {
         let pipeline =
             Pipeline::decoding(source(), Settings::default(), clock::wall_clock(), sound);
         let notices = Notices::new(Arc::default());
-        let mut inspector = Inspector::new(pipeline, notices, track.recorder.words());
+        let mut inspector =
+            Inspector::new(pipeline, notices, Voice::new(0, track.recorder.words()));
 
         track.now -= Duration::from_secs(10);
         (0..100).for_each(|_| inspector.packet(track.packet()));
@@ -353,13 +356,14 @@ mod tests {
                     open: Box::new(Refuses),
                     on_error: OnError::Bypass,
                     restart: Restart::default(),
+                    changes: None,
                 }],
                 ..Sound::new(Outlet::Nothing)
             };
             let wall = clock::wall_clock();
             let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
             let notices = Notices::new(Arc::default());
-            Inspector::new(pipeline, notices, self.recorder.words())
+            Inspector::new(pipeline, notices, Voice::new(0, self.recorder.words()))
         }
 
         fn hear_seconds(&mut self, seconds: usize) {

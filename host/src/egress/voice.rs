@@ -10,6 +10,8 @@ use super::words::{LastRoom, Word, Words};
 /// much does, what is said then is dropped: the recording goes first.
 #[derive(Debug)]
 pub(super) struct Voice {
+    /// The number of the filter among those that look at the track.
+    pub(super) inspector: usize,
     words: Words,
     waiting: VecDeque<Word>,
     /// For what waits at the end.
@@ -22,8 +24,9 @@ pub(super) struct Voice {
 }
 
 impl Voice {
-    pub(super) fn new(words: Words) -> Self {
+    pub(super) fn new(inspector: usize, words: Words) -> Self {
         Self {
+            inspector,
             last: words.reserve_last(),
             words,
             waiting: VecDeque::new(),
@@ -47,14 +50,11 @@ impl Voice {
     /// Says what waits, if there is room.
     pub(super) fn flush(&mut self, now: Instant) {
         self.retry_at = None;
-        while !self.waiting.is_empty() {
+        while let Some(word) = self.waiting.pop_front() {
             match self.words.reserve() {
-                Ok(room) => {
-                    if let Some(word) = self.waiting.pop_front() {
-                        room.say(word);
-                    }
-                }
+                Ok(room) => room.say(word),
                 Err(TrySendError::Full(())) => {
+                    self.waiting.push_front(word);
                     self.retry_at = Some(now + RETRY_AFTER);
                     return;
                 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 use super::inspection::Inspection;
 use super::notices::{self, Notices};
 use super::voice::Voice;
-use super::words::{Word, Words};
+use super::words::Word;
 use crate::filter::{Chain, Item, Setup, Switch, TrackEvent};
 use crate::media::{ClockRate, DataMessage, Pts};
 use crate::pipeline::{Event, EventKind, Listed, Progress};
@@ -39,14 +39,14 @@ impl Watcher {
         filter: Setup,
         notices: Notices,
         progress: Arc<Progress>,
-        words: Words,
+        voice: Voice,
         now: Instant,
     ) -> Self {
         Self {
             chain: Chain::without_sound(vec![filter]),
             notices,
             progress,
-            voice: Voice::new(words),
+            voice,
             state: State::New(now),
             switches: Listed::default(),
         }
@@ -122,6 +122,7 @@ impl Watcher {
 
     fn inspected(&mut self) -> Inspection {
         Inspection {
+            inspector: self.voice.inspector,
             segment: 0,
             account: self.chain.accounts().into_iter().next().unwrap_or_default(),
             overrun: 0,
@@ -191,6 +192,7 @@ mod tests {
     use super::*;
     use crate::clock;
     use crate::egress::recorder::Delivery;
+    use crate::egress::words::Words;
     use crate::filter::{
         Content, Emission, EventVerdict, Filter, FilterError, OnError, Open, Restart, Turn, Verdict,
     };
@@ -203,11 +205,12 @@ mod tests {
             open: Box::new(Echo::default()),
             on_error: OnError::Bypass,
             restart: Restart::default(),
+            changes: None,
         };
         let (now, progress) = (clock::now(), Arc::default());
         let notices = Notices::new(Arc::default());
-        let words = Words::Files(words);
-        let mut watcher = Watcher::new(filter, notices, progress, words, now);
+        let voice = Voice::new(0, Words::Files(words));
+        let mut watcher = Watcher::new(filter, notices, progress, voice, now);
         let attributes = Arc::new(Attributes::from([("role".to_owned(), "host".to_owned())]));
 
         assert_eq!(watcher.poll_timeout(), Some(now));

@@ -192,7 +192,7 @@ fn hear(words: Vec<Word>, files: &mut Files) -> impl Iterator<Item = Output> {
     words.into_iter().filter_map(|word| match word {
         Word::Event(event) => Some(Output::Event(event)),
         Word::Inspected(inspection) => {
-            files.inspected(&inspection);
+            files.inspected(*inspection);
             None
         }
     })

@@ -290,6 +290,66 @@ fn a_filter_is_replaced_at_a_block_boundary() {
     assert_eq!(before.log().finished, 1);
 }
 
+/// Hot reload from afar: the last of what was sent takes the place, and can be replaced in turn.
+#[test]
+fn a_filter_is_changed_from_afar() {
+    let openers = [0.5, 0.25, 0.125, 0.75].map(|factor| Opener::gain("gain", factor));
+    let (changer, changes) = changes();
+    let mut run = Run::new(vec![Setup {
+        changes: Some(changes),
+        ..setup(&openers[0])
+    }]);
+    run.blocks(2);
+
+    changer.replace(setup(&openers[1])).unwrap();
+    changer.replace(setup(&openers[2])).unwrap();
+    run.blocks(2);
+    changer.replace(setup(&openers[3])).unwrap();
+    run.blocks(2);
+
+    assert_eq!(run.levels(), [0.5, 0.5, 0.125, 0.125, 0.75, 0.75]);
+    assert_eq!(
+        run.switches(),
+        [(2, Change::Replaced), (4, Change::Replaced)]
+    );
+    assert!(openers[1].log().opened.is_empty());
+    for _ in 0..4 {
+        changer.replace(setup(&openers[0])).unwrap();
+    }
+    assert_eq!(changer.replace(setup(&openers[0])), Err(ChangeError::Full));
+    drop(run);
+    assert_eq!(changer.replace(setup(&openers[0])), Err(ChangeError::Gone));
+}
+
+/// What is given up that came from afar gives way to what was there before, which hears of changes.
+#[test]
+fn a_change_from_afar_that_fails_is_rolled_back_and_another_is_taken() {
+    let broken = failing(|_| true, || FilterError::Config("no".into()));
+    let (changer, changes) = changes();
+    let mut run = Run::new(vec![Setup {
+        changes: Some(changes),
+        ..setup(&Opener::gain("before", 0.5))
+    }]);
+    run.blocks(1);
+
+    changer.replace(setup(&broken)).unwrap();
+    run.blocks(3);
+    changer
+        .replace(setup(&Opener::gain("after", 0.25)))
+        .unwrap();
+    run.blocks(1);
+
+    let changes: Vec<_> = run.switches().iter().map(|(_, change)| *change).collect();
+    let expected = [
+        Change::Replaced,
+        Change::GivenUp,
+        Change::RolledBack,
+        Change::Replaced,
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!(run.levels().last(), Some(&0.25));
+}
+
 /// Hot reload: what is given up within a minute gives way to what was there before.
 #[test]
 fn a_replacement_that_fails_is_rolled_back() {
@@ -485,6 +545,7 @@ fn setup(opener: &Opener) -> Setup {
         open: Box::new(opener.clone()),
         on_error: OnError::Bypass,
         restart: Restart::default(),
+        changes: None,
     }
 }
 

@@ -12,6 +12,7 @@
 mod adapt;
 mod breakers;
 mod chain;
+mod changes;
 mod failure;
 #[cfg(test)]
 mod chain_tests;
@@ -33,6 +34,7 @@ use bytes::Bytes;
 
 pub use breakers::{Breakers, Fuse};
 pub use chain::{Chain, Event, Gaps, Halt, Item, Text};
+pub use changes::{ChangeError, Changer, Changes, changes};
 pub use failure::{OnError, Restart};
 pub use link::Setup;
 pub use report::{Account, Report};

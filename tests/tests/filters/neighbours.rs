@@ -122,6 +122,7 @@ impl Decoding {
                     max: 0,
                     ..Restart::default()
                 },
+                changes: None,
             }],
             ..Sound::new(Outlet::Nothing)
         };

@@ -140,6 +140,7 @@ fn listening() -> (Ear, Sound) {
             open: Box::new(ear.clone()),
             on_error: OnError::Bypass,
             restart: Restart::default(),
+            changes: None,
         }],
         ..Sound::new(Outlet::Nothing)
     };

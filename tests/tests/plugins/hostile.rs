@@ -51,6 +51,7 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "panic_in_open",
     "panic_once",
     "speaker",
+    "strict",
     "watcher",
     "wrong_length",
 ];

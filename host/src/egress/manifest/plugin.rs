@@ -138,9 +138,18 @@ impl Plugin {
 }
 
 impl Inspector {
+    /// What all filters did that looked at one file, in their order.
+    pub(in crate::egress) fn all(inspections: &[Inspection], segment: usize) -> Vec<Self> {
+        let of_it = inspections.iter().filter(|it| it.segment == segment);
+        let mut of_it: Vec<_> = of_it.collect();
+        of_it.sort_by_key(|inspection| inspection.inspector);
+        of_it.into_iter().map(Self::new).collect()
+    }
+
     /// What a filter did that only looked.
     pub fn new(inspection: &Inspection) -> Self {
         let Inspection {
+            inspector: _,
             segment: _,
             account,
             overrun,

@@ -245,15 +245,10 @@ fn manifests(
     if told.summaries.is_empty() {
         return vec![manifest(None)];
     }
-    let inspectors = |segment| {
-        let inspected = told.inspected.iter();
-        let of_it = inspected.filter(move |inspection| inspection.segment == segment);
-        of_it.map(Inspector::new).collect()
-    };
     (0..)
         .zip(&told.summaries)
         .map(|(segment, summary)| Manifest {
-            inspectors: inspectors(segment),
+            inspectors: Inspector::all(&told.inspected, segment),
             ..manifest(Some(summary))
         })
         .collect()

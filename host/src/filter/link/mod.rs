@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::adapt::{Adapter, Outcome, Shape};
 use super::chain::{Event, Gaps, Halt, Item, Text};
+use super::changes::Changes;
 use super::failure::{Breaker, OnError, Restart};
 use super::known::Known;
 use super::switch::{Change, Switch};
@@ -22,6 +23,8 @@ pub struct Setup {
     pub on_error: OnError,
     /// When it is opened again.
     pub restart: Restart,
+    /// Where to look for what is to take its place while it runs; what does so goes on with it.
+    pub changes: Option<Changes>,
 }
 
 /// One filter of a chain with all that surrounds it.
@@ -162,6 +165,7 @@ impl Link {
     }
 
     fn sound(&mut self, mut block: AudioBlock, now: Instant, out: &mut VecDeque<Item>) {
+        self.look_for_changes();
         self.install_next(block.pts, now, out);
         self.open_if_due(block.pts, now, out);
         self.adapter.push(&block);
@@ -258,6 +262,7 @@ impl Link {
 
     fn event(&mut self, mut event: Event, now: Instant, out: &mut VecDeque<Item>) {
         if self.material == Material::Events {
+            self.look_for_changes();
             self.install_next(event.pts, now, out);
         }
         self.open_if_due(event.pts, now, out);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Adapter, Breaker, Item, Link, Material, Next, Session, Shape};
 use crate::filter::chain::Halt;
+use crate::filter::changes::Changes;
 use crate::filter::failure::OnError;
 use crate::filter::switch::Change;
 use crate::filter::{Filter, FilterError};
@@ -129,6 +130,14 @@ impl Link {
         }
     }
 
+    /// Takes what is to take its place, if the operator has sent something.
+    pub(super) fn look_for_changes(&mut self) {
+        let changes = self.setup.changes.as_ref();
+        if let Some(setup) = changes.and_then(Changes::latest) {
+            self.replace(setup);
+        }
+    }
+
     /// Puts in what takes its place.
     pub(super) fn install_next(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
         if let Some(next) = self.next.take() {
@@ -138,7 +147,9 @@ impl Link {
     }
 
     fn install(&mut self, next: Next, at: Pts, now: Instant) {
-        let before = std::mem::replace(&mut self.setup, next.setup);
+        let mut before = std::mem::replace(&mut self.setup, next.setup);
+        let changes = before.changes.take();
+        self.setup.changes = self.setup.changes.take().or(changes);
         if next.change == Change::Replaced {
             self.previous = Some((before, now + TRIAL));
         }
