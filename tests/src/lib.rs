@@ -1,5 +1,6 @@
 //! Helpers of the integration tests.
 
+pub mod bleeps;
 pub mod browser;
 pub mod clip;
 pub mod deadline;

@@ -53,6 +53,7 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "speaker",
     "strict",
     "watcher",
+    "witness",
     "wrong_length",
 ];
 
