@@ -1,13 +1,14 @@
 //! `trackmill plugin new` and `build`: from an empty folder to a component, far from this checkout.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Parser;
 use tempfile::TempDir;
 use trackmill::command::{self, Cli, Exit, plugin};
-use trackmill_tests::guests;
+use trackmill_tests::{guests, recorder};
 
 #[test]
 fn a_new_plugin_in_rust_passes_its_test_and_builds() {
@@ -92,6 +93,35 @@ fn a_mistake_in_c_is_an_error_and_a_missing_clang_names_the_package() {
         "{missing}"
     );
     assert!(broken.to_string().contains("clang failed"), "{broken}");
+}
+
+#[test]
+fn whoever_lacks_rust_or_its_target_is_told_what_to_install() {
+    let directory = TempDir::new().unwrap();
+    let folder = new(&directory, "unbuilt", &[]);
+    let tools = TempDir::new().unwrap();
+    let build = || {
+        let binary = recorder::binary().unwrap();
+        let mut build = Command::new(binary);
+        build.args(["plugin", "build"]).arg(&folder);
+        let output = build.env("PATH", tools.path()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+
+    let no_rust = build();
+    // Where a target is not installed, rustc still says where it would be.
+    let rustc = tools.path().join("rustc");
+    fs::write(&rustc, "#!/bin/sh\necho /nonexistent/wasm32-wasip2/lib\n").unwrap();
+    fs::set_permissions(&rustc, fs::Permissions::from_mode(0o755)).unwrap();
+    let no_target = build();
+
+    assert!(
+        no_rust.contains("install Rust by https://rustup.rs"),
+        "{no_rust}"
+    );
+    let remedy = "run `rustup target add wasm32-wasip2`";
+    assert!(no_target.contains(remedy), "{no_target}");
 }
 
 /// Runs `trackmill plugin new`, and returns the folder.

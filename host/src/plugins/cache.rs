@@ -7,36 +7,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::{digest, hmac};
+use aws_lc_rs::hmac;
 use wasmtime::component::Component;
 
-/// The SHA-256 of a plugin's bytes: which plugin it is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest([u8; 32]);
-
-impl Digest {
-    /// Of the bytes as they were handed over.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(sha256(&[bytes]))
-    }
-
-    /// The 32 bytes of it.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Digest({self})")
-    }
-}
+use super::digest::{Digest, sha256};
 
 /// Where compiled code is kept between runs, and what proves that it is ours.
 #[derive(Clone)]
@@ -132,7 +106,9 @@ impl Cache {
             WASMTIME.as_bytes(),
             &self.engine.to_be_bytes(),
         ]);
-        let path = self.directory.join(format!("{}.code", Digest(name)));
+        let path = self
+            .directory
+            .join(format!("{}.code", Digest::from_bytes(name)));
         (name, path)
     }
 }
@@ -170,16 +146,6 @@ fn write(path: &Path, tag: &[u8], code: &[u8]) -> io::Result<()> {
 
 fn signed(name: &[u8; 32], code: &[u8]) -> Vec<u8> {
     [name.as_slice(), sha256(&[code]).as_slice()].concat()
-}
-
-fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(part);
-    }
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(context.finish().as_ref());
-    bytes
 }
 
 /// A line whose compiled code differs from ours would have to be a new one.

@@ -121,7 +121,7 @@ fn explain(status: ExitStatus, complaint: &str, limits: &CompilationLimits) -> C
     if is(Signal::XCPU) || is(Signal::KILL) || is(Signal::ALARM) {
         return CompileError::Time(limits.cpu);
     }
-    if complaint.contains(OUT_OF_MEMORY) || complaint.contains("Cannot allocate memory") {
+    if OUT_OF_MEMORY.iter().any(|words| complaint.contains(words)) {
         return CompileError::Memory(limits.memory);
     }
     if let Some(signal) = signal {
@@ -193,8 +193,12 @@ fn limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
 
 /// Begins what the child says of the plugin, in contrast to what it says of itself.
 const REFUSED: &str = "refused:";
-/// How Rust's allocator complains before it aborts.
-const OUT_OF_MEMORY: &str = "memory allocation of";
+/// How Rust's allocator complains before it aborts, the compiler where it can go on, and the system.
+const OUT_OF_MEMORY: [&str; 3] = [
+    "memory allocation of",
+    "out of memory (failed to allocate",
+    "Cannot allocate memory",
+];
 /// Media comes first.
 const NICENESS: i32 = 10;
 /// A process of low priority may wait for a core this many times as long as it computes.

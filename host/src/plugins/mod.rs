@@ -16,6 +16,7 @@ mod bucket;
 mod cache;
 mod clock;
 mod compile;
+mod digest;
 mod encode;
 mod engine;
 mod error;
@@ -33,8 +34,9 @@ mod ticker;
 mod times;
 mod wasi;
 
-pub use cache::{CacheSettings, Digest};
+pub use cache::CacheSettings;
 pub use compile::{Task, compile_for_parent};
+pub use digest::{Digest, DigestError};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use error::{Call, CompileError, LoadError, PluginError, Severity};
 pub use instance::{Instance, Opening, Statistics};

@@ -32,6 +32,15 @@ async fn each_mistake_is_named_with_its_remedy() -> anyhow::Result<()> {
             &["text.wasm: cannot load the plugin"],
         ),
         (
+            &format!("--filter /gain.wasm@sha256:{}", "0".repeat(64)),
+            &[
+                "gain.wasm has the digest",
+                "not 0000",
+                "not the plugin that was named",
+            ],
+        ),
+        ("--filter /gain.wasm@sha256:abc", &["64 hexadecimal digits"]),
+        (
             "--filter /watcher.wasm",
             &["only looks at a track: give it to '--inspect'"],
         ),

@@ -65,6 +65,25 @@ fn an_entry_of_another_key_or_another_plugin_is_not_taken() {
     assert!(load(&not_compiling(directory.path(), KEY)).is_err());
 }
 
+/// Compiled code comes from our own compiler only, never from whoever hands over a plugin.
+#[test]
+fn compiled_code_is_no_plugin() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = compiling(directory.path(), KEY);
+    load(&engine).unwrap();
+    let file = std::fs::read(entry(directory.path())).unwrap();
+    let (_, code) = file.split_at(32);
+
+    for compiled in [&file, code] {
+        let refused = engine.load(compiled, &Limits::default()).unwrap_err();
+
+        assert!(
+            refused.to_string().contains("compiled code is never taken"),
+            "{refused}"
+        );
+    }
+}
+
 fn load(engine: &Engine) -> Result<Plugin, LoadError> {
     engine.load(&component("gain"), &Limits::default())
 }

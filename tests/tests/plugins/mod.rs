@@ -2,7 +2,9 @@
 
 mod cache;
 mod calls;
+mod features;
 mod hostile;
+mod limits;
 mod loading;
 mod neighbours;
 

@@ -200,6 +200,7 @@ impl Loader {
             path: path.clone(),
             source,
         })?;
+        check_digest(choice, &bytes, &self.limits)?;
         let loaded = self.engine.load(&bytes, &self.limits);
         let plugin = loaded.map_err(|source| Mistake::Load {
             path: path.clone(),
@@ -250,6 +251,21 @@ impl Loader {
     fn opener(&self, entry: &Entry, track: TrackInfo) -> Opener {
         let (plugin, settings) = (entry.plugin.clone(), entry.settings.clone());
         Opener::new(plugin, settings, self.limits.clone(), track)
+    }
+}
+
+/// Before anything of it is compiled. What is too large was not read to its end.
+fn check_digest(choice: &Choice, bytes: &[u8], limits: &Limits) -> Result<(), Mistake> {
+    let found = Digest::of(bytes);
+    match choice.digest {
+        Some(wanted) if wanted != found && bytes.len() <= limits.component_size => {
+            Err(Mistake::Digest {
+                path: choice.file.clone(),
+                wanted,
+                found,
+            })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -1,17 +1,17 @@
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{ArgGroup, ValueEnum};
 
 use crate::filter::OnError;
+use crate::plugins::{Digest, DigestError};
 
 /// Plugins, as the command line names them.
 #[derive(Clone, Debug, clap::Args)]
 #[command(group(ArgGroup::new("plugins").multiple(true).args(["filter", "inspect"])))]
 pub(in crate::command::record) struct PluginArgs {
     /// Send sound through this plugin, with settings from a JSON file; may be repeated, in the order of
-    /// the sound. What it changes is encoded anew
+    /// the sound. What it changes is encoded anew. FILE.wasm@sha256:DIGEST takes no other file
     #[arg(long, value_name = "FILE.wasm[=CONFIG.json]")]
     filter: Vec<Choice>,
     /// Let this plugin look at each track; may be repeated. The recording stays as it is, and what the
@@ -32,6 +32,8 @@ pub(in crate::command::record) struct PluginArgs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Choice {
     pub(super) file: PathBuf,
+    /// What it must be.
+    pub(super) digest: Option<Digest>,
     pub(super) settings: Option<PathBuf>,
 }
 
@@ -86,17 +88,28 @@ impl Choice {
 }
 
 impl FromStr for Choice {
-    type Err = Infallible;
+    type Err = DigestError;
 
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        // Names of folders may hold the sign that names of plugins end before.
-        let split = text.split_once(PLUGIN_AND_MORE);
-        let (file, settings) = match split {
+    fn from_str(text: &str) -> Result<Self, DigestError> {
+        // Names of folders may hold the signs that names of plugins end before.
+        if let Some((name, rest)) = text.split_once(PLUGIN_AND_DIGEST) {
+            let (digest, settings) = match rest.split_once('=') {
+                Some((digest, settings)) => (digest, Some(settings.into())),
+                None => (rest, None),
+            };
+            return Ok(Self {
+                file: format!("{name}.wasm").into(),
+                digest: Some(digest.parse()?),
+                settings,
+            });
+        }
+        let (file, settings) = match text.split_once(PLUGIN_AND_MORE) {
             Some((name, settings)) => (format!("{name}.wasm"), Some(settings.into())),
             None => (text.to_owned(), None),
         };
         Ok(Self {
             file: file.into(),
+            digest: None,
             settings,
         })
     }
@@ -114,6 +127,7 @@ impl From<Policy> for OnError {
 }
 
 const PLUGIN_AND_MORE: &str = ".wasm=";
+const PLUGIN_AND_DIGEST: &str = ".wasm@sha256:";
 /// Filters, and filters that only look, on each track.
 const MAX_PLUGINS: usize = 8;
 
@@ -139,6 +153,22 @@ mod tests {
                 settings.map(Path::new),
                 "{text}"
             );
+            assert_eq!(choice.digest, None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_plugin_may_be_named_by_its_digest_too() {
+        let digest = Digest::of(b"gain");
+        for (settings, path) in [("", None), ("=a=b.json", Some(Path::new("a=b.json")))] {
+            let text = format!("a@b/gain.wasm@sha256:{digest}{settings}");
+
+            let choice: Choice = text.parse().unwrap();
+
+            assert_eq!(choice.file, Path::new("a@b/gain.wasm"));
+            assert_eq!(choice.digest, Some(digest));
+            assert_eq!(choice.settings.as_deref(), path);
+        }
+        assert!("gain.wasm@sha256:abc".parse::<Choice>().is_err());
     }
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use super::catalogue::Role;
 use crate::filter::FilterError;
-use crate::plugins::{self, EngineError};
+use crate::plugins::{self, Digest, EngineError};
 
 /// Why a run with plugins cannot begin.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,16 @@ pub(in crate::command::record) enum Mistake {
     Load {
         path: PathBuf,
         source: plugins::LoadError,
+    },
+    #[error(
+        "{} has the digest {found}, not {wanted}: it is not the plugin that was named; \
+         whoever changed it has to say why",
+        path.display()
+    )]
+    Digest {
+        path: PathBuf,
+        wanted: Digest,
+        found: Digest,
     },
     #[error("{} {}", path.display(), wrong_option(*.wanted))]
     Role { path: PathBuf, wanted: Role },
