@@ -9,6 +9,7 @@ mod lifecycle;
 mod mistakes;
 mod outages;
 mod passthrough;
+mod plugins;
 mod stream;
 mod support;
 mod take;
