@@ -4,6 +4,7 @@ mod delay;
 mod endings;
 mod files;
 mod outages;
+mod plugins;
 mod receivers;
 mod sound;
 
