@@ -9,6 +9,7 @@ use crate::plugins::contract::{PcmPreference, TrackKind};
 use crate::plugins::engine::Engine;
 use crate::plugins::host::State;
 use crate::plugins::instance::{Instance, Opening};
+use crate::plugins::joint_share::JointShare;
 use crate::plugins::sandbox::Sandbox;
 use crate::plugins::settings::{Schema, Settings};
 use crate::plugins::{Call, Digest, Limits, LoadError, PluginError};
@@ -50,6 +51,8 @@ pub(crate) struct Loaded {
     pub(crate) world: World,
     pub(crate) declaration: Declaration,
     pub(crate) schema: Schema,
+    /// What all of its instances may take.
+    pub(crate) share: JointShare,
 }
 
 /// Linked, with its exports looked up.
@@ -112,6 +115,7 @@ impl Plugin {
             digest,
             world,
             schema: schema.map_err(LoadError::Declaration)?,
+            share: engine.joint_share(now),
             declaration,
         })))
     }

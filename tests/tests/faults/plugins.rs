@@ -1,5 +1,6 @@
 //! What plugins can do to a recording: what they are asked for, and nothing else when they fail.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,9 +9,9 @@ use tempfile::TempDir;
 use trackmill::plugins::Digest;
 use trackmill_room::simulation::Config;
 use trackmill_tests::sound::Sound;
-use trackmill_tests::{guest, inspect, media};
+use trackmill_tests::{bleeps, guest, guests, inspect, media};
 
-use super::stage::Stage;
+use super::stage::{ROOM, Stage};
 use super::take::{Take, only_take};
 
 /// D5: the file is as the track was, and what inspectors said and did is beside it.
@@ -286,12 +287,103 @@ async fn pictures_go_by_filters_and_the_user_is_told() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// P10: of pictures a plugin that looks hears all that happens beside them, in order; they are as they
+/// were. One that is not for pictures is not opened.
+#[tokio::test]
+async fn p10_an_inspector_of_pictures_hears_what_happens_beside_them() -> anyhow::Result<()> {
+    let stage = Stage::playing(Config::default(), media::track("vp8.ivf")?).await?;
+    let guests = Guests::new()?;
+    let (witness, deaf) = (guests.write("witness")?, guests.write("watcher")?);
+    let options = ["--track", &stage.sid.0, "--inspect", &witness];
+    let options = [&options[..], &["--inspect", &deaf]].concat();
+
+    let recorder = stage.record(&options)?;
+    recorder.writes(1).await;
+    stage.say("host", "hello", b"").await?;
+    stage.sends(30).await?;
+    stage.room.mute(&stage.sid).await?;
+    stage.room.unmute(&stage.sid).await?;
+    let language = BTreeMap::from([("language".to_owned(), "de".to_owned())]);
+    let set = stage
+        .room
+        .with(move |room, _| room.set_attributes(ROOM, "alice", language));
+    set.await??;
+    stage.sends(30).await?;
+    let recorded = stage.end(recorder).await?;
+
+    let take = only_take(&recorded)?;
+    // Behind the mute they begin with a keyframe.
+    take.ends_with_pictures(&stage.room.sent(&stage.sid).await?, 5)?;
+    let events = events(&take)?;
+    let said = events.iter().filter(|event| event["event"] == "plugin");
+    let said: Vec<_> = said.map(|event| event["data"].to_string()).collect();
+    // The numbers of `published`, `message`, `muted`, `unmuted`, `attributes-changed`, `unpublished`.
+    assert_eq!(said, ["0", "6", "1", "2", "4", "7", "\"e\""], "{events:?}");
+    let places: Vec<_> = events.iter().map(|event| event["at_us"].as_u64()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    let inspectors = &take.manifest.inspectors;
+    assert_eq!(inspectors.len(), 1, "{inspectors:?}");
+    assert_eq!(inspectors[0].filter.fatal_errors, 0);
+    Ok(())
+}
+
+/// A data message of the room changes what is recorded, as the example promises, and nobody else's does.
+#[tokio::test]
+async fn a_span_that_a_message_names_is_not_to_be_heard() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let guests = Guests::new()?;
+    let filter = guests.redact()?;
+
+    let recorder = stage.record(&["--track", &stage.sid.0, "--filter", &filter])?;
+    recorder.writes(1).await;
+    stage
+        .say("host", "redact", br#"{"from_s": 3.0, "to_s": 4.0}"#)
+        .await?;
+    stage
+        .say("mallory", "redact", br#"{"from_s": 4.5, "to_s": 5.5}"#)
+        .await?;
+    stage.sends(300).await?;
+    let recorded = stage.end(recorder).await?;
+
+    let take = only_take(&recorded)?;
+    let heard = bleeps::heard(&take.path)?;
+    assert!(bleeps::is_bleep(&heard, 3.05..3.95), "it is redacted");
+    for untouched in [1.0..2.95, 4.05..5.5] {
+        assert!(
+            !bleeps::is_bleep(&heard, untouched.clone()),
+            "{untouched:?}"
+        );
+    }
+    let events = events(&take)?;
+    let messages: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "message")
+        .collect();
+    // The plugin took one of them away.
+    let [message] = &messages[..] else {
+        panic!("{messages:?}");
+    };
+    assert_eq!(
+        (&message["sender"], &message["topic"]),
+        (&"mallory".into(), &"redact".into())
+    );
+    Ok(())
+}
+
 /// Plugins as files.
 struct Guests(TempDir);
 
 impl Guests {
     fn new() -> anyhow::Result<Self> {
         Ok(Self(TempDir::new()?))
+    }
+
+    /// The example that bleeps what the host wants, with its settings.
+    fn redact(&self) -> anyhow::Result<String> {
+        let settings = self.0.path().join("redact.json");
+        std::fs::write(&settings, r#"{"from": "host"}"#)?;
+        let plugin = guests::rust("redact");
+        Ok(format!("{}={}", plugin.display(), settings.display()))
     }
 
     /// A guest of `tests/guests`.

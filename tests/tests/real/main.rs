@@ -6,6 +6,7 @@ mod crash;
 mod destination;
 mod libwebrtc;
 mod lifecycle;
+mod messages;
 mod mistakes;
 mod outages;
 mod passthrough;
