@@ -7,6 +7,7 @@
 mod captures;
 mod changes;
 mod decoded;
+mod listeners;
 mod long;
 mod loss;
 mod publisher;

@@ -307,6 +307,7 @@ impl Opened {
         let len = (frame.len() / self.to.channels.count()) as u64;
         self.made += len;
         if around.outputs.is_full() {
+            let len = self.from.rate.samples_at(Pts(self.to.rate.ticks(len)));
             around.summary.sound.get_or_insert_default().sink_full += len;
             return;
         }

@@ -1,0 +1,298 @@
+//! A recording whose sink is a WebSocket: its two halves together, without a room.
+
+use std::sync::Arc;
+
+use trackmill::egress::manifest::Manifest;
+use trackmill::egress::{self, Destination, Egress, Ending, Failure, Plan, Status, Stream, Track};
+use trackmill::filter::{self, Filter, FilterError, OnError, Open, Restart, Setup, Verdict};
+use trackmill::media::{
+    AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind, TrackSource,
+};
+use trackmill::pipeline::decoded::OnMute;
+use trackmill::rtc::Notice;
+use trackmill::rtp::RtpPacket;
+use trackmill::signal::{ParticipantKind, Publication, Publisher, Room};
+use trackmill::sink::websocket::Wanted;
+use trackmill::{clock, pipeline};
+use trackmill_room::media::Media;
+use trackmill_tests::media;
+
+use super::server::{Heard, Server};
+use super::*;
+
+#[tokio::test]
+async fn all_that_comes_before_the_end_is_sent_however_fast_it_comes() {
+    let server = Server::start().await;
+    let mut take = Take::begin(&server, Wanted::Opus);
+
+    // Nobody takes anything meanwhile: more than the channel holds, all at once.
+    take.hear(0..400);
+    take.end("the track was unpublished");
+    let (outcome, heard) = take.outcome(&server).await;
+
+    let clip = clip();
+    let sent: Vec<_> = clip.packets.iter().cycle().take(400).collect();
+    assert_eq!(heard.sound.len(), 400);
+    assert!(
+        heard
+            .sound
+            .iter()
+            .eq(sent.iter().map(|packet| &packet.payload))
+    );
+    assert_eq!(heard.code, Some(1000));
+    let [start, end] = &heard.texts[..] else {
+        panic!("{:?}", heard.texts);
+    };
+    assert_eq!(
+        (&start["event"], &start["track"]),
+        (&"start".into(), &"TR_1".into())
+    );
+    assert_eq!(end["reason"], "the track was unpublished");
+    let [manifest] = &manifests(&outcome)[..] else {
+        panic!("one codec");
+    };
+    let delivery = manifest.delivery.as_ref().unwrap();
+    assert_eq!((delivery.audio_messages, delivery.connections), (400, 1));
+    assert_eq!(delivery.sent, Duration::from_secs(8));
+    assert_eq!(
+        (manifest.units.written, manifest.packets.received),
+        (400, 400)
+    );
+    let subject = manifest.subject.as_ref().unwrap();
+    assert_eq!(
+        (&*subject.container, &*subject.codec),
+        ("websocket", "opus")
+    );
+    assert!(outcome.failure.is_none() && outcome.ending.is_none());
+}
+
+#[tokio::test]
+async fn what_comes_while_the_sink_gets_no_processor_is_bounded_and_counted() {
+    let server = Server::start().await;
+    let mut take = Take::begin(&server, Wanted::default());
+
+    // Twelve seconds of samples: the channel holds one, the pipeline two.
+    take.hear(0..600);
+    take.end("enough");
+    let (outcome, heard) = take.outcome(&server).await;
+
+    let [manifest] = &manifests(&outcome)[..] else {
+        panic!("one codec");
+    };
+    let dropped = manifest.sound.as_ref().unwrap().sink_full;
+    let heard = Duration::from_millis(20 * heard.sound.len() as u64);
+    assert!((2..4).contains(&heard.as_secs()), "{heard:?}");
+    assert_eq!(heard + dropped, Duration::from_secs(12));
+}
+
+#[tokio::test]
+async fn a_server_that_has_heard_enough_ends_it_also_while_nothing_is_sent() {
+    let server = Server::start().await;
+    let mut take = Take::begin(&server, Wanted::Opus);
+    take.hear(0..50);
+    take.notice(Notice::Muted);
+    let mut run = Box::pin(take.sink.take().unwrap().run());
+    let receive = async {
+        let mut peer = server.accept().await;
+        peer.hear(50).await;
+        peer.close(1000, "thanks").await;
+    };
+    let live = async {
+        loop {
+            tokio::select! {
+                outcome = &mut run => return outcome,
+                // As a worker looks after it.
+                () = tokio::time::sleep(FRAME) => take.look(),
+            }
+        }
+    };
+    let both = async { tokio::join!(live, receive) };
+
+    let (outcome, ()) = deadline::until("the delivery ends", both).await;
+
+    let ending = outcome.ending.as_ref().unwrap();
+    assert_eq!(ending.status, Status::Complete);
+    assert_eq!(ending.reason, "the server closed the connection (thanks)");
+    assert_eq!(manifests(&outcome)[0].units.written, 50);
+}
+
+#[tokio::test]
+async fn a_track_that_cannot_be_sent_as_it_is_fails_with_the_reason() {
+    let server = Server::start().await;
+    let mut take = Take::begin(&server, Wanted::Opus);
+
+    take.codec = Codec::Pcmu;
+    take.hear(0..1);
+    let (outcome, heard) = take.outcome(&server).await;
+
+    let Some(Failure::Filter(reason)) = &outcome.failure else {
+        panic!("{:?}", outcome.failure);
+    };
+    assert_eq!(reason, "the track is pcmu, not Opus: ask for PCM");
+    assert_eq!(heard.texts.last().unwrap()["reason"], **reason);
+}
+
+#[tokio::test]
+async fn filters_change_what_a_server_gets() {
+    let server = Server::start().await;
+    let mut take = Take::of(&server, Wanted::default(), vec![setup(Hush)]);
+
+    take.hear(0..50);
+    take.end("enough");
+    let (outcome, heard) = take.outcome(&server).await;
+
+    assert_eq!(heard.sound.len(), 50);
+    assert!(heard.sound.iter().flatten().all(|byte| *byte == 0));
+    let sound = manifests(&outcome)[0].sound.clone().unwrap();
+    assert_eq!(
+        (&*sound.filters[0].name, sound.filters[0].silenced),
+        ("hush", 50)
+    );
+}
+
+/// A recording, and who feeds it.
+struct Take {
+    consumer: Box<dyn trackmill::rtc::Consumer>,
+    sink: Option<egress::Sink>,
+    reason: egress::Reason,
+    codec: Codec,
+    now: Instant,
+    _workers: filter::Workers,
+}
+
+impl Take {
+    fn begin(server: &Server, wanted: Wanted) -> Self {
+        Self::of(server, wanted, Vec::new())
+    }
+
+    fn of(server: &Server, wanted: Wanted, filters: Vec<Setup>) -> Self {
+        let delivery = delivery(&server.url(), telling_all());
+        let plan = Plan {
+            id: egress::EgressId::random(),
+            track: track(),
+            pipeline: pipeline::Settings::default(),
+            filters,
+            destination: Destination::Stream(Box::new(Stream {
+                server: delivery.server,
+                wanted,
+                on_mute: OnMute::Pause,
+                settings: delivery.settings,
+            })),
+        };
+        let workers = filter::Workers::none();
+        let egress = Egress::new(plan, &workers, clock::wall_clock());
+        Self {
+            consumer: egress.consumer,
+            sink: Some(egress.sink),
+            reason: egress.reason,
+            codec: Codec::Opus,
+            now: clock::now(),
+            _workers: workers,
+        }
+    }
+
+    /// Packets with these numbers come, all at once.
+    fn hear(&mut self, numbers: std::ops::Range<u64>) {
+        let clip = clip();
+        let packets = clip.packets.iter().cycle();
+        for (number, packet) in numbers.zip(packets) {
+            self.consumer.packet(RtpPacket {
+                ssrc: Ssrc(1),
+                sequence_number: SeqNo(number),
+                timestamp: MediaTime(number * 960),
+                codec: self.codec,
+                marker: false,
+                arrival: self.now,
+                payload: packet.payload.clone(),
+            });
+            self.now += FRAME;
+        }
+    }
+
+    fn notice(&mut self, notice: Notice) {
+        self.consumer.notice(notice, self.now);
+    }
+
+    /// Lets its timers run.
+    fn look(&mut self) {
+        let now = self.now.max(clock::now());
+        while self.consumer.poll_timeout().is_some_and(|at| at <= now) {
+            self.consumer.handle_timeout(now);
+        }
+    }
+
+    fn end(&mut self, reason: &str) {
+        self.reason.tell(&Ending::new(Status::Complete, reason));
+        self.notice(Notice::Ended);
+    }
+
+    async fn outcome(&mut self, server: &Server) -> (egress::Outcome, Heard) {
+        let sink = self.sink.take().expect("it runs once");
+        let receive = async { server.accept().await.hear_all().await };
+        let both = async { tokio::join!(sink.run(), receive) };
+        deadline::until("the delivery ends", Box::pin(both)).await
+    }
+}
+
+fn manifests(outcome: &egress::Outcome) -> Vec<Manifest> {
+    let stream = outcome.stream.as_ref();
+    stream.expect("it is a stream").manifests.clone()
+}
+
+fn clip() -> Media {
+    Media::open(media::path("opus.ogg")).expect("the clip")
+}
+
+fn track() -> Track {
+    Track {
+        room: Room {
+            sid: "RM_1".into(),
+            name: "room".into(),
+        },
+        publication: Publication {
+            sid: "TR_1".into(),
+            name: "microphone".into(),
+            kind: TrackKind::Audio,
+            source: TrackSource::Microphone,
+            codec: Some(Codec::Opus),
+            is_muted: false,
+            width: 0,
+            height: 0,
+            is_encrypted: false,
+            publisher: Arc::new(Publisher {
+                identity: "alice".into(),
+                sid: "PA_1".into(),
+                name: "Alice".into(),
+                kind: ParticipantKind::Standard,
+            }),
+        },
+    }
+}
+
+fn setup(open: impl Open + 'static) -> Setup {
+    Setup {
+        open: Box::new(open),
+        on_error: OnError::Bypass,
+        restart: Restart::default(),
+    }
+}
+
+/// Lets nothing through.
+#[derive(Debug)]
+struct Hush;
+
+impl Open for Hush {
+    fn name(&self) -> &str {
+        "hush"
+    }
+
+    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+        Ok(Box::new(Self))
+    }
+}
+
+impl Filter for Hush {
+    fn process(&mut self, _: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+        Ok(Verdict::Silence)
+    }
+}
