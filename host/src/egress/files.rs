@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jiff::Zoned;
 
-use super::manifest::{Manifest, Moment, Subject};
+use super::manifest::{Inspector, Manifest, Moment, Subject};
 use super::{EgressId, Ending, Place};
 use crate::clock;
 use crate::mux;
@@ -38,6 +38,8 @@ pub(super) struct Files {
     place: Place,
     open: Option<Open>,
     finished: Vec<File>,
+    /// What inspectors did with files, by their numbers, that are not finished.
+    inspected: Vec<(usize, Inspector)>,
 }
 
 /// A file that grows, and the draft of its manifest.
@@ -96,6 +98,18 @@ impl Files {
             place,
             open: None,
             finished: Vec::new(),
+            inspected: Vec::new(),
+        }
+    }
+
+    /// An inspector has looked at a whole file.
+    pub(super) fn inspected(&mut self, file: usize, summary: &Summary) {
+        let Some(inspector) = Inspector::new(summary) else {
+            return;
+        };
+        match self.finished.get_mut(file) {
+            Some(finished) => finished.manifest.inspectors.push(inspector),
+            None => self.inspected.push((file, inspector)),
         }
     }
 
@@ -184,6 +198,13 @@ impl Files {
         lines.append(&line)
     }
 
+    /// Who has looked at the file that is being finished.
+    fn inspectors(&mut self) -> Vec<Inspector> {
+        let number = self.finished.len();
+        let of_this = self.inspected.extract_if(.., |(file, _)| *file == number);
+        of_this.map(|(_, inspector)| inspector).collect()
+    }
+
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
         if let Some(open) = self.open.take() {
             let Open {
@@ -191,7 +212,8 @@ impl Files {
                 draft,
                 events,
             } = open;
-            let manifest = draft.holding(summary, sink.len());
+            let mut manifest = draft.holding(summary, sink.len());
+            manifest.inspectors = self.inspectors();
             let path = sink.finish()?;
             if let Some(events) = events {
                 events.finish(&beside(&path))?;

@@ -31,21 +31,21 @@ pub use stream::{Courier, Reason, Stream, Streamed};
 pub use writer::{Failure, Outcome, Writer};
 
 use self::sink::Halves;
-use crate::filter::{Setup, Workers};
+use crate::filter::{OnError, Setup, Workers};
 use crate::pipeline::decoded::{Outlet, Sound};
 use crate::pipeline::{self, Pipeline, Progress, Source};
 use crate::rtc::Consumer;
 use crate::rtp::timeline::WallClock;
 use crate::sink::websocket;
 use inspector::Inspector;
-use words::Words;
+use words::WeakWords;
 
 /// A recording that can begin: its two halves, and windows to watch it by.
 #[derive(Debug)]
 pub struct Egress {
     /// For the room.
     pub consumer: Box<dyn Consumer>,
-    /// For a task of its own; it ends after the consumer.
+    /// For a task of its own; it ends after the consumer and the inspectors.
     pub sink: Sink,
     /// Consumers of the same track that only look.
     pub inspectors: Vec<Box<dyn Consumer>>,
@@ -58,7 +58,8 @@ pub struct Egress {
     /// What inspectors are made of.
     source: Source,
     settings: pipeline::Settings,
-    words: Words,
+    /// Does not keep the sink waiting.
+    words: WeakWords,
 }
 
 impl Egress {
@@ -90,13 +91,20 @@ impl Egress {
     /// What they say goes where the recording goes.
     #[must_use]
     pub fn inspected(mut self, filters: Vec<Setup>, workers: &Workers, wall: WallClock) -> Self {
+        let Some(words) = self.words.upgrade() else {
+            return self;
+        };
         for filter in filters {
             let sound = Sound {
-                filters: vec![filter],
+                // Whoever only looks can end nothing.
+                filters: vec![Setup {
+                    on_error: OnError::Bypass,
+                    ..filter
+                }],
                 ..Sound::new(Outlet::Nothing)
             };
             let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
-            let inspector = Inspector::new(pipeline, self.words.clone());
+            let inspector = Inspector::new(pipeline, words.clone());
             self.inspectors.push(workers.host(Box::new(inspector)));
         }
         self
@@ -120,7 +128,7 @@ impl Egress {
             reason,
             source,
             settings,
-            words: halves.words,
+            words: halves.words.downgrade(),
         }
     }
 }

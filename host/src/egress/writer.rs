@@ -6,6 +6,7 @@ use tokio::task::spawn_blocking;
 use super::files::{File, Files};
 use super::recorder::Delivery;
 use super::stream::Streamed;
+use super::words::Word;
 use super::{EgressId, Ending, Status};
 use crate::filter::Halt;
 use crate::pipeline::Output;
@@ -87,16 +88,21 @@ impl Writer {
             mut deliveries,
         } = self;
         let mut batch = Vec::new();
+        let mut last = None;
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
-            let (outputs, is_last) = unpack(&mut batch);
+            let outputs = unpack(&mut batch, &mut files, &mut last);
             let halt = halt_in(&outputs);
-            if is_last || halt.is_some() {
-                let outcome = finish(id, files, outputs).await;
-                return outcome.halted(halt);
+            if halt.is_some() {
+                return finish(id, files, outputs).await.halted(halt);
             }
             if let Err(error) = files.apply(outputs) {
                 return Outcome::new(id, files, Err(error));
             }
+        }
+        // Inspectors, too, have nothing more to say.
+        if let Some(rest) = last {
+            let halt = halt_in(&rest);
+            return finish(id, files, rest).await.halted(halt);
         }
         let (files, unfinished) = files.close();
         Outcome {
@@ -163,20 +169,33 @@ async fn finish(id: EgressId, mut files: Files, outputs: Vec<Output>) -> Outcome
     }
 }
 
-/// The outputs of a batch, and whether it is the last one.
-fn unpack(batch: &mut Vec<Delivery>) -> (Vec<Output>, bool) {
+/// The outputs of a batch, but for the recorder's last ones: what inspectors say still goes before
+/// them.
+fn unpack(
+    batch: &mut Vec<Delivery>,
+    files: &mut Files,
+    last: &mut Option<Vec<Output>>,
+) -> Vec<Output> {
     let mut outputs = Vec::with_capacity(batch.len());
-    let mut is_last = false;
     for delivery in batch.drain(..) {
         match delivery {
             Delivery::Next(output) => outputs.push(output),
-            Delivery::Last(rest) => {
-                outputs.extend(rest);
-                is_last = true;
-            }
+            Delivery::Last(rest) => *last = Some(rest),
+            Delivery::Words(words) => outputs.extend(hear(words, files)),
         }
     }
-    (outputs, is_last)
+    outputs
+}
+
+/// What inspectors say, but for what they did.
+fn hear(words: Vec<Word>, files: &mut Files) -> impl Iterator<Item = Output> {
+    words.into_iter().filter_map(|word| match word {
+        Word::Event(event) => Some(Output::Event(event)),
+        Word::Inspected { segment, summary } => {
+            files.inspected(segment, &summary);
+            None
+        }
+    })
 }
 
 fn halt_in(outputs: &[Output]) -> Option<Halt> {

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::link::{Link, Setup};
-use super::switch::{Counts, Switch};
-use super::{Emission, TrackEvent};
+use super::switch::Switch;
+use super::{Account, Emission, TrackEvent};
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
 /// Several filters in order, and what becomes of the sound when one fails.
@@ -138,9 +138,9 @@ impl Chain {
         self.links.iter().find_map(Link::halt)
     }
 
-    /// The filters' names and what they did, in order.
-    pub fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
-        self.links.iter().map(|link| (link.name(), link.counts()))
+    /// What the filters did so far, in order.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.links.iter().map(Link::account).collect()
     }
 
     /// The filters it was made of, as they were replaced last.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::filter::{Counts, Switch};
+use crate::filter::{Account, Switch};
 use crate::media::{AudioFormat, Codec, Pts};
 use crate::mux::Container;
 use crate::rtp::Restart;
@@ -75,8 +75,8 @@ pub struct Sounds {
     pub undecodable: u64,
     /// Events and emissions that were dropped because too many waited.
     pub events_dropped: u64,
-    /// The filters by name, in order, and what they did.
-    pub filters: Vec<(String, Counts)>,
+    /// What the filters did, in order.
+    pub filters: Vec<Account>,
     /// When filters began or ceased to do their work.
     pub switches: Listed<Switch>,
 }

@@ -20,7 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("depacketize", &["bitstream", "media", "rtp"]),
     ("bitstream", &["media"]),
     ("codec", &["bitstream", "media"]),
-    ("filter", &["clock", "codec", "media", "rtc", "rtp"]),
+    (
+        "filter",
+        &["clock", "codec", "media", "plugins", "rtc", "rtp"],
+    ),
     ("mux", &["bitstream", "media"]),
     ("sink", &["dial", "media"]),
     (
@@ -39,7 +42,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "egress",
         &[
-            "clock", "codec", "filter", "media", "mux", "pipeline", "rtc", "rtp", "signal", "sink",
+            "clock", "codec", "filter", "media", "mux", "pipeline", "plugins", "rtc", "rtp",
+            "signal", "sink",
         ],
     ),
     ("plugins", &[]),
@@ -66,6 +70,7 @@ const DRIVERS: &[&str] = &[
     "egress/stream/reason.rs",
     "egress/words.rs",
     "egress/writer.rs",
+    "filter/breakers.rs",
     "filter/proxy.rs",
     "filter/worker.rs",
     "main.rs",

@@ -10,8 +10,10 @@ mod decoded;
 mod listeners;
 mod long;
 mod loss;
+mod plugins;
 mod publisher;
 mod recording;
+pub(crate) mod sender;
 mod sound;
 mod wire;
 

@@ -28,11 +28,14 @@ const FAIL_IN_PROCESS: &[(&str, &str)] = &[
     ("panic_in_process", "unreachable"),
 ];
 
-/// Those that other tests of this folder are about.
+/// Those that other tests of this folder, of `filters` or of `pipeline`, are about.
 const TESTED_ELSEWHERE: &[&str] = &[
+    "delay",
+    "epilogue",
     "errors",
     "event_flood",
     "gain",
+    "gain_int16",
     "hog",
     "infinite",
     "log_flood",
@@ -40,10 +43,15 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "loop_in_realloc",
     "loop_in_start",
     "lost",
+    "meta",
     "metric_flood",
     "not_a_number",
     "panic_in_finish",
+    "panic_in_inspect",
     "panic_in_open",
+    "panic_once",
+    "speaker",
+    "stretch",
     "watcher",
     "wrong_length",
 ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trackmill::egress::manifest::Manifest;
 use trackmill::egress::{self, Destination, Egress, Ending, Failure, Plan, Status, Stream, Track};
-use trackmill::filter::{self, Filter, FilterError, OnError, Open, Restart, Setup, Verdict};
+use trackmill::filter::{self, Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict};
 use trackmill::media::{
     AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind, TrackSource,
 };
@@ -291,13 +291,18 @@ impl Open for Hush {
         "hush"
     }
 
-    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         Ok(Box::new(Self))
     }
 }
 
 impl Filter for Hush {
-    fn process(&mut self, _: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+    fn process(&mut self, _: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
         Ok(Verdict::Silence)
     }
 }

@@ -8,6 +8,7 @@
 mod content;
 mod delivery;
 mod moment;
+mod plugin;
 mod sound;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use content::{Gap, GapCause, Jitter, List, Packets, Seam, SeamReason, Size, Span, Units};
 pub use delivery::{Delays, Delivery, Dropped};
 pub use moment::{Anchor, AnchorOrigin, Moment};
+pub use plugin::{Inspector, Metric, Plugin, Unsaid};
 pub use sound::{Filter, FilterSwitch, Sound};
 
 use super::{EgressId, Ending, Track};
@@ -73,6 +75,9 @@ pub struct Manifest {
     /// What became of the sound, if it was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<Sound>,
+    /// The filters that only looked, and what they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inspectors: Vec<Inspector>,
     /// What became of it on the way to a server, if it went to one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,
@@ -110,6 +115,7 @@ impl Manifest {
             gaps: List::default(),
             seams: List::default(),
             sound: None,
+            inspectors: Vec::new(),
             delivery: None,
         }
     }

@@ -3,14 +3,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::feeder::{Farewell, Feeder, Note};
-use super::{Reason, Stream};
+use super::{Reason, Stream, text};
 use crate::clock;
-use crate::egress::manifest::{Delivery, Manifest, Moment, Subject};
+use crate::egress::manifest::{Delivery, Inspector, Manifest, Moment, Subject};
 use crate::egress::sink::{Halves, Sink};
-use crate::egress::words::Words;
+use crate::egress::words::{Word, Words};
 use crate::egress::writer::{Failure, Outcome};
 use crate::egress::{EgressId, Ending, Status, Track};
 use crate::filter::Halt;
+use crate::media::Pts;
 use crate::pipeline::{Pipeline, Summary};
 use crate::sink::websocket::{self, Message, WebSocketSink};
 
@@ -48,6 +49,8 @@ pub struct Streamed {
 struct Told {
     summaries: Vec<Summary>,
     halt: Option<Halt>,
+    /// What inspectors did, by the number of the segment.
+    inspected: Vec<(usize, Box<Summary>)>,
     /// It told nothing.
     is_lost: bool,
 }
@@ -98,7 +101,7 @@ impl Courier {
         let delivery = Box::pin(sink.run());
         let (delivered, told) = tokio::join!(delivery, see_off(notes, feed, reason));
         let (ending, failure) = conclude(&delivered, &target, &told);
-        let manifests = manifests((&id, &track, begun), &delivered, &target, told.summaries);
+        let manifests = manifests((&id, &track, begun), &delivered, &target, &told);
         let streamed = Streamed {
             target,
             sent: delivered.counters.audio,
@@ -115,35 +118,50 @@ impl Courier {
     }
 }
 
-/// Waits for the end of the track, and hands on what is left then.
+/// Waits for the end of the track and of those who look at it, and hands on what is left then.
 async fn see_off(
     mut notes: mpsc::Receiver<Note>,
     feed: mpsc::WeakSender<Message>,
     reason: Reason,
 ) -> Told {
-    let mut halted = None;
+    let mut inspected = Vec::new();
+    let mut farewell = None;
     while let Some(note) = notes.recv().await {
         match note {
-            Note::Farewell(farewell) => {
-                let told = say_farewell(*farewell, &reason).await;
-                let halt = told.halt.or(halted);
-                return Told { halt, ..told };
+            Note::Words(words) => inspected.extend(hear(words, &feed).await),
+            // Inspectors hear of the end of the track as the feeder does, but not of any other.
+            Note::Farewell(said) if said.halt.is_some() || said.feed.is_closed() => {
+                farewell = Some(said);
+                break;
             }
-            Note::Halt(halt) if halted.is_none() => {
-                // When the delivery ends, the feeder does.
-                if let Some(feed) = feed.upgrade() {
-                    drop(feed.send(Message::End(words(&halt).to_owned())).await);
-                }
-                halted = Some(halt);
-            }
-            Note::Halt(_) => {}
+            Note::Farewell(said) => farewell = Some(said),
         }
     }
-    Told {
-        halt: halted,
-        is_lost: true,
-        ..Told::default()
+    let told = match farewell {
+        Some(farewell) => say_farewell(*farewell, &reason).await,
+        None => Told {
+            is_lost: true,
+            ..Told::default()
+        },
+    };
+    Told { inspected, ..told }
+}
+
+/// Hands on the last words of an inspector; gives back what it did.
+async fn hear(words: Vec<Word>, feed: &mpsc::WeakSender<Message>) -> Vec<(usize, Box<Summary>)> {
+    let mut inspected = Vec::new();
+    for word in words {
+        match word {
+            Word::Inspected { segment, summary } => inspected.push((segment, summary)),
+            Word::Event(event) => {
+                let text = text(event, Pts(0)).map(Message::Text);
+                if let (Some(text), Some(feed)) = (text, feed.upgrade()) {
+                    drop(feed.send(text).await);
+                }
+            }
+        }
     }
+    inspected
 }
 
 async fn say_farewell(farewell: Farewell, reason: &Reason) -> Told {
@@ -170,7 +188,7 @@ async fn say_farewell(farewell: Farewell, reason: &Reason) -> Told {
     Told {
         summaries,
         halt,
-        is_lost: false,
+        ..Told::default()
     }
 }
 
@@ -202,7 +220,7 @@ fn manifests(
     (id, track, begun): (&EgressId, &Track, Moment),
     delivered: &websocket::Outcome,
     target: &str,
-    summaries: Vec<Summary>,
+    told: &Told,
 ) -> Vec<Manifest> {
     let delivery = Delivery::new(target, delivered);
     let manifest = |summary: Option<&Summary>| {
@@ -215,10 +233,21 @@ fn manifests(
         };
         draft.delivered(delivery.clone())
     };
-    if summaries.is_empty() {
+    if told.summaries.is_empty() {
         return vec![manifest(None)];
     }
-    summaries.iter().map(Some).map(manifest).collect()
+    let of = |number| move |it: &&(usize, Box<Summary>)| it.0 == number;
+    (0..)
+        .zip(&told.summaries)
+        .map(|(number, summary)| {
+            let inspected = told.inspected.iter().filter(of(number));
+            let inspectors = inspected.filter_map(|(_, summary)| Inspector::new(summary));
+            Manifest {
+                inspectors: inspectors.collect(),
+                ..manifest(Some(summary))
+            }
+        })
+        .collect()
 }
 
 fn words(halt: &Halt) -> &str {
@@ -226,5 +255,5 @@ fn words(halt: &Halt) -> &str {
     reason
 }
 
-/// Filters of one track that only look and may not be passed by.
-const NOTES: usize = 16;
+/// A place for the feeder, one for each filter that only looks, and some for what those say.
+const NOTES: usize = 32;

@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
 use super::translator::Translator;
+use crate::egress::words::Word;
 use crate::filter::Halt;
 use crate::pipeline::{Pipeline, Summary};
 use crate::rtc::{Consumer, Notice};
@@ -37,8 +38,8 @@ struct Way {
 pub(in crate::egress) enum Note {
     /// The track is over.
     Farewell(Box<Farewell>),
-    /// A filter that only looks has failed, and may not be passed by.
-    Halt(Halt),
+    /// What an inspector has to say.
+    Words(Vec<Word>),
 }
 
 /// What a feeder leaves behind.

@@ -11,6 +11,7 @@ mod outlet;
 mod running;
 mod sound_file;
 mod steps;
+mod switches;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
