@@ -5,12 +5,26 @@ use std::time::{Duration, Instant};
 use trackmill::filter::Halt;
 use trackmill::media::{Codec, MediaTime, SeqNo, Ssrc};
 use trackmill::pipeline::decoded::{OnMute, Outlet, Sound, Work};
-use trackmill::pipeline::{Event, EventKind, GapReason, Output};
+use trackmill::pipeline::{Event, EventKind, GapReason, Message, Output};
 use trackmill::rtp::{Restart, RestartCause, RtpPacket};
 use trackmill_room::media::Media;
 use trackmill_tests::media;
 
 use super::recording::Recording;
+
+#[test]
+fn s5_a_packet_is_a_message_as_soon_as_it_is_there() {
+    for mut recording in listeners() {
+        for (number, packet) in (1..).zip(stereo(recording.start, 50)) {
+            let arrival = packet.arrival;
+            recording.packet(packet);
+
+            let mut messages = recording.other.iter().filter_map(message);
+            assert_eq!(messages.clone().count(), number);
+            assert_eq!(messages.next_back().unwrap().made_at, arrival);
+        }
+    }
+}
 
 #[test]
 fn s3_what_the_network_lost_is_told_where_it_is_missing() {
@@ -100,10 +114,8 @@ fn s2_the_format_stays_when_the_codec_changes() {
         })
         .collect();
     assert_eq!(formats, [2, 2]);
-    let lengths = outputs.iter().filter_map(|output| match output {
-        Output::Message(message) => Some(message.bytes.len()),
-        _ => None,
-    });
+    let lengths = outputs.iter().filter_map(message);
+    let lengths = lengths.map(|message| message.bytes.len());
     assert!(lengths.clone().all(|length| length == 3_840));
     assert_eq!(lengths.count(), 99);
 }
@@ -164,6 +176,13 @@ fn gaps(outputs: &[Output]) -> Vec<(u64, u128, GapReason)> {
     gaps.collect()
 }
 
+const fn message(output: &Output) -> Option<&Message> {
+    match output {
+        Output::Message(message) => Some(message),
+        _ => None,
+    }
+}
+
 const fn is_gap(output: &Output) -> bool {
     matches!(
         output,
@@ -175,7 +194,7 @@ const fn is_gap(output: &Output) -> bool {
 }
 
 fn begins_at(output: &Output, pts: u64) -> bool {
-    matches!(output, Output::Message(message) if message.pts.0 == pts)
+    message(output).is_some_and(|message| message.pts.0 == pts)
 }
 
 const AS_THE_SOURCE: Outlet = Outlet::Messages {

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use trackmill::egress::manifest::Manifest;
 use trackmill::egress::{self, Destination, Egress, Ending, Failure, Plan, Status, Stream, Track};
-use trackmill::filter::{self, Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict};
+use trackmill::filter::{
+    self, Content, Emission, Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict,
+};
 use trackmill::media::{
     AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind, TrackSource,
 };
@@ -91,29 +94,43 @@ async fn a_server_that_has_heard_enough_ends_it_also_while_nothing_is_sent() {
     let mut take = Take::begin(&server, Wanted::Opus);
     take.hear(0..50);
     take.notice(Notice::Muted);
-    let mut run = Box::pin(take.sink.take().unwrap().run());
     let receive = async {
         let mut peer = server.accept().await;
         peer.hear(50).await;
         peer.close(1000, "thanks").await;
     };
-    let live = async {
-        loop {
-            tokio::select! {
-                outcome = &mut run => return outcome,
-                // As a worker looks after it.
-                () = tokio::time::sleep(FRAME) => take.look(),
-            }
-        }
-    };
-    let both = async { tokio::join!(live, receive) };
 
-    let (outcome, ()) = deadline::until("the delivery ends", both).await;
+    let (outcome, ()) = tokio::join!(take.live(), receive);
 
     let ending = outcome.ending.as_ref().unwrap();
     assert_eq!(ending.status, Status::Complete);
     assert_eq!(ending.reason, "the server closed the connection (thanks)");
     assert_eq!(manifests(&outcome)[0].units.written, 50);
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_is_told_of_before_anything_is_sent() {
+    let server = Server::start().await;
+    let mut take = Take::begin(&server, Wanted::default());
+    take.notice(Notice::Muted);
+    let refuse = async {
+        let (mut tcp, _) = server.listener.accept().await.unwrap();
+        tcp.read_u8().await.unwrap();
+        tcp.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+            .await
+            .unwrap();
+        tcp
+    };
+
+    let (outcome, _tcp) = tokio::join!(take.live(), refuse);
+
+    let text = outcome.failure.as_ref().unwrap().to_string();
+    assert!(text.contains("401") && text.contains("key={...}"), "{text}");
+    let [manifest] = &manifests(&outcome)[..] else {
+        panic!("it is told of all the same");
+    };
+    assert_eq!(manifest.subject.as_ref().unwrap().codec, "opus");
+    assert_eq!(manifest.delivery.as_ref().unwrap().connections, 0);
 }
 
 #[tokio::test]
@@ -155,9 +172,34 @@ async fn filters_change_what_a_server_gets() {
     }
 }
 
+#[tokio::test]
+async fn what_a_filter_says_that_only_looks_is_told_beside_packets_that_are_untouched() {
+    let server = Server::start().await;
+    let mut take = Take::inspected(&server, Wanted::Opus, vec![setup(Counts::default())]);
+
+    take.hear(0..50);
+    take.end("enough");
+    let (outcome, heard) = take.outcome(&server).await;
+
+    let clip = clip();
+    let sent = clip.packets.iter().take(50).map(|packet| &packet.payload);
+    assert!(heard.sound.iter().eq(sent));
+    let said = heard.texts.iter().filter(|text| text["event"] == "plugin");
+    let said: Vec<_> = said
+        .map(|text| (&text["topic"], &text["data"], &text["pts_us"]))
+        .collect();
+    let (topic, first) = ("count".into(), serde_json::json!({"block": 0}));
+    assert_eq!(said[0], (&topic, &first, &0.into()));
+    assert_eq!(said.len(), 5);
+    let manifest = &manifests(&outcome)[0];
+    assert_eq!(manifest.inspectors[0].filter.name, "counts");
+    assert_eq!(manifest.delivery.as_ref().unwrap().audio_messages, 50);
+}
+
 /// A recording, and who feeds it.
 struct Take {
-    consumer: Box<dyn trackmill::rtc::Consumer>,
+    /// The recording's first.
+    consumers: Vec<Box<dyn trackmill::rtc::Consumer>>,
     sink: Option<egress::Sink>,
     reason: egress::Reason,
     codec: Codec,
@@ -171,6 +213,14 @@ impl Take {
     }
 
     fn of(server: &Server, wanted: Wanted, filters: Vec<Setup>) -> Self {
+        Self::with(server, wanted, filters, Vec::new())
+    }
+
+    fn inspected(server: &Server, wanted: Wanted, filters: Vec<Setup>) -> Self {
+        Self::with(server, wanted, Vec::new(), filters)
+    }
+
+    fn with(server: &Server, wanted: Wanted, filters: Vec<Setup>, inspectors: Vec<Setup>) -> Self {
         let delivery = delivery(&server.url(), telling_all());
         let plan = Plan {
             id: egress::EgressId::random(),
@@ -185,9 +235,11 @@ impl Take {
             })),
         };
         let workers = filter::Workers::none();
-        let egress = Egress::new(plan, &workers, clock::wall_clock());
+        let wall = clock::wall_clock();
+        let egress = Egress::new(plan, &workers, wall).inspected(inspectors, &workers, wall);
+        let consumers = [egress.consumer].into_iter().chain(egress.inspectors);
         Self {
-            consumer: egress.consumer,
+            consumers: consumers.collect(),
             sink: Some(egress.sink),
             reason: egress.reason,
             codec: Codec::Opus,
@@ -201,7 +253,7 @@ impl Take {
         let clip = clip();
         let packets = clip.packets.iter().cycle();
         for (number, packet) in numbers.zip(packets) {
-            self.consumer.packet(RtpPacket {
+            let packet = RtpPacket {
                 ssrc: Ssrc(1),
                 sequence_number: SeqNo(number),
                 timestamp: MediaTime(number * 960),
@@ -209,26 +261,49 @@ impl Take {
                 marker: false,
                 arrival: self.now,
                 payload: packet.payload.clone(),
-            });
+            };
+            let consumers = self.consumers.iter_mut();
+            consumers.for_each(|consumer| consumer.packet(packet.clone()));
             self.now += FRAME;
         }
     }
 
     fn notice(&mut self, notice: Notice) {
-        self.consumer.notice(notice, self.now);
+        let consumers = self.consumers.iter_mut();
+        consumers.for_each(|consumer| consumer.notice(notice.clone(), self.now));
+        // A worker drops what has ended.
+        if notice == Notice::Ended {
+            self.consumers.clear();
+        }
     }
 
     /// Lets its timers run.
     fn look(&mut self) {
         let now = self.now.max(clock::now());
-        while self.consumer.poll_timeout().is_some_and(|at| at <= now) {
-            self.consumer.handle_timeout(now);
+        for consumer in &mut self.consumers {
+            while consumer.poll_timeout().is_some_and(|at| at <= now) {
+                consumer.handle_timeout(now);
+            }
         }
     }
 
     fn end(&mut self, reason: &str) {
         self.reason.tell(&Ending::new(Status::Complete, reason));
         self.notice(Notice::Ended);
+    }
+
+    /// Runs it as a worker looks after it, until its sink has ended.
+    async fn live(&mut self) -> egress::Outcome {
+        let mut run = Box::pin(self.sink.take().expect("it runs once").run());
+        let live = async {
+            loop {
+                tokio::select! {
+                    outcome = &mut run => return outcome,
+                    () = tokio::time::sleep(FRAME) => self.look(),
+                }
+            }
+        };
+        deadline::until("the delivery ends", live).await
     }
 
     async fn outcome(&mut self, server: &Server) -> (egress::Outcome, Heard) {
@@ -304,5 +379,47 @@ impl Open for Hush {
 impl Filter for Hush {
     fn process(&mut self, _: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
         Ok(Verdict::Silence)
+    }
+}
+
+/// Says something with each tenth block.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    blocks: u64,
+    said: Option<Emission>,
+}
+
+impl Open for Counts {
+    fn name(&self) -> &str {
+        "counts"
+    }
+
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
+        Ok(Box::new(self.clone()))
+    }
+}
+
+impl Filter for Counts {
+    fn process(&mut self, block: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
+        if self.blocks.is_multiple_of(10) {
+            self.said = Some(Emission {
+                pts: block.pts,
+                content: Content::Text {
+                    topic: "count".into(),
+                    text: format!(r#"{{"block":{}}}"#, self.blocks),
+                },
+            });
+        }
+        self.blocks += 1;
+        Ok(Verdict::Pass)
+    }
+
+    fn poll_emission(&mut self) -> Option<Emission> {
+        self.said.take()
     }
 }
