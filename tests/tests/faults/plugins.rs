@@ -128,6 +128,40 @@ async fn a_filter_that_fails_does_what_the_user_wants_then() -> anyhow::Result<(
     Ok(())
 }
 
+/// What a plugin says for those who operate it is a value of the log, with whose words they are.
+#[tokio::test]
+async fn what_a_plugin_logs_is_in_the_log_with_its_name_and_its_track() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let guests = Guests::new()?;
+    let speaker = guests.write("speaker")?;
+    let options = ["--track", &stage.sid.0, "--inspect", &speaker];
+    let refused = stage.record(&options)?.end().await?;
+    assert!(refused.stderr.contains("'--filter'"), "{}", refused.stderr);
+    let options = ["--track", &stage.sid.0, "--filter", &speaker];
+    let options = [&options[..], &["--log", "warn,trackmill::plugin=info"]].concat();
+
+    let mut recorder = stage.record(&options)?;
+    recorder.says("A plugin says").await?;
+    recorder.writes(1).await;
+    let recorded = stage.end(recorder).await?;
+
+    let line = recorded
+        .stderr
+        .lines()
+        .find(|line| line.contains("A plugin says"));
+    let line = line.context("it was heard")?;
+    let track = format!("track=\"{}\"", stage.sid.0);
+    for part in [
+        "trackmill::plugin",
+        "plugin=\"guest\"",
+        &track,
+        "line=\"guest\"",
+    ] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+    Ok(())
+}
+
 /// A file that changes is taken up by tracks that run, one that is broken is not, and none is lost.
 #[tokio::test]
 async fn tracks_go_on_with_what_is_in_files_that_change() -> anyhow::Result<()> {
@@ -168,6 +202,40 @@ async fn tracks_go_on_with_what_is_in_files_that_change() -> anyhow::Result<()> 
     let frames = filter.changed + filter.passed;
     let missing = take.manifest.units.written.abs_diff(frames);
     assert!(missing <= 1, "{filter:?}");
+    Ok(())
+}
+
+/// Settings that change open the same plugin anew; those that are none do not.
+#[tokio::test]
+async fn tracks_go_on_with_settings_that_change() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let guests = Guests::new()?;
+    let settings = guests.0.path().join("settings.json");
+    std::fs::write(&settings, "{}")?;
+    let plugin = format!("{}={}", guests.write("gain")?, settings.display());
+    let options = [
+        "--track",
+        &stage.sid.0,
+        "--filter",
+        &plugin,
+        "--watch-plugins",
+    ];
+
+    let mut recorder = stage.record(&options)?;
+    recorder.writes(1).await;
+    std::fs::write(&settings, "{")?;
+    recorder.says("not JSON").await?;
+    std::fs::write(&settings, r#"{"level": 1}"#)?;
+    recorder.says("has changed: tracks go on with it").await?;
+    stage.sends(50).await?;
+    let recorded = stage.end(recorder).await?;
+
+    let take = only_take(&recorded)?;
+    let sound = take.manifest.sound.as_ref().context("it was decoded")?;
+    let changes: Vec<_> = sound.switches.first.iter().map(|it| &*it.change).collect();
+    assert_eq!(changes, ["replaced"]);
+    assert_eq!(sound.filters[0].plugins.len(), 1);
+    assert_eq!(sound.filters[0].passed, 0);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod messages;
 mod mistakes;
 mod outages;
 mod passthrough;
+mod plugins;
 mod stream;
 mod support;
 mod take;
