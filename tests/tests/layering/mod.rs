@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("codec", &["bitstream", "media"]),
     ("filter", &["clock", "codec", "media", "rtc", "rtp"]),
     ("mux", &["bitstream", "media"]),
+    ("demux", &["codec", "media", "mux"]),
     ("sink", &["dial", "media"]),
     (
         "pipeline",
