@@ -127,6 +127,9 @@ fn explain(status: ExitStatus, complaint: &str, limits: &CompilationLimits) -> C
     if let Some(signal) = signal {
         return CompileError::Refused(format!("the compiler died of signal {signal}: {complaint}"));
     }
+    if status.code() == Some(PANICKED) {
+        return CompileError::Refused(format!("the compiler gave up on it: {complaint}"));
+    }
     match complaint.strip_prefix(REFUSED) {
         Some(reason) => CompileError::Refused(reason.trim().to_owned()),
         None => CompileError::Process(format!("{status}: {complaint}")),
@@ -191,6 +194,8 @@ fn limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
     Ok(setrlimit(resource, limit)?)
 }
 
+/// How a process ends that panicked: a compiler meets what it was not written for.
+const PANICKED: i32 = 101;
 /// Begins what the child says of the plugin, in contrast to what it says of itself.
 const REFUSED: &str = "refused:";
 /// How Rust's allocator complains before it aborts.

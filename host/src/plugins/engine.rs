@@ -13,12 +13,11 @@ use crate::plugins::cache::{Artefact, Cache};
 use crate::plugins::compile::Compiler;
 use crate::plugins::host::{self, State};
 use crate::plugins::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::plugins::plugin::{Loaded, World};
-use crate::plugins::prescan::{Form, scan};
+use crate::plugins::plugin::{Linked, Loaded, World};
+use crate::plugins::prescan::{Form, Scan, scan};
 use crate::plugins::ticker::Ticker;
 use crate::plugins::{
-    CacheSettings, CompilationLimits, CompileError, Digest, Kind, Limits, LoadError, Plugin, Wasi,
-    wasi,
+    CacheSettings, CompilationLimits, CompileError, Digest, Limits, LoadError, Plugin, Wasi, wasi,
 };
 
 /// Loads and runs plugins; one a process. Clones are the same engine.
@@ -117,14 +116,21 @@ impl Engine {
         if let Some(error) = self.known_failure(digest, limits) {
             return Err(error.into());
         }
-        let (kind, compiled) = match scanned.form {
-            Form::Component(kind) => (kind, self.component(digest, bytes, limits)),
+        let (scan, compiled) = match scanned.form {
+            Form::Component(_) => (scanned, self.component(digest, bytes, limits)),
             Form::CoreModule => self.core_module(digest, bytes, limits)?,
+        };
+        let Form::Component(kind) = scan.form else {
+            return Err(LoadError::Link("encoding made no component".to_owned()));
         };
         let component = compiled.inspect_err(|error| self.remember(digest, limits, error))?;
         let linker = self.linker(limits.wasi).map_err(link_error)?;
-        let world = World::link(kind, &linker, &component).map_err(link_error)?;
-        let plugin = Plugin::new(self, digest, world, limits, now())?;
+        let linked = Linked {
+            digest,
+            scan,
+            world: World::link(kind, &linker, &component).map_err(link_error)?,
+        };
+        let plugin = Plugin::new(self, linked, limits, now())?;
         let mut loaded = lock(&self.0.loaded);
         loaded.retain(|_, plugin| plugin.strong_count() > 0);
         loaded.insert((digest, limits.wasi), Arc::downgrade(&plugin.0));
@@ -144,10 +150,8 @@ impl Engine {
         let encoded = self.0.compiler.encode(module, &limits.compilation);
         let component = encoded.inspect_err(|error| self.remember(digest, limits, error))?;
         // The adapters that encoding adds are small, so the size of the module is what counts.
-        match scan(&component, limits)?.form {
-            Form::Component(kind) => Ok((kind, self.component(digest, &component, limits))),
-            Form::CoreModule => Err(LoadError::Link("encoding made no component".to_owned())),
-        }
+        let scan = scan(&component, limits)?;
+        Ok((scan, self.component(digest, &component, limits)))
     }
 
     /// The compiled component, from the cache or by the compiler.
@@ -206,7 +210,7 @@ impl Engine {
     }
 }
 
-type Compiled = (Kind, Result<wasmtime::component::Component, CompileError>);
+type Compiled = (Scan, Result<wasmtime::component::Component, CompileError>);
 
 /// What machine code is made for: the same in the compiler's process and in ours, or nothing loads.
 pub(crate) fn compiler_config() -> Config {
@@ -294,11 +298,12 @@ fn link_error(error: wasmtime::Error) -> LoadError {
     LoadError::Link(format!("{error:#}"))
 }
 
-/// What no toolchain for plugins needs, and what would cost memory or hide work from deadlines.
+/// What no toolchain for plugins needs, and what would cost memory or hide work from deadlines. Several
+/// memories in a module are what the engine's own adapters between the parts of a component have; of a
+/// guest's modules, the scan refuses them.
 const FORBIDDEN: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
     .union(WasmFeatures::MEMORY64)
-    .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::GC)
     .union(WasmFeatures::EXCEPTIONS)
     .union(WasmFeatures::STACK_SWITCHING)
