@@ -12,6 +12,7 @@ pub mod guest;
 pub mod inspect;
 pub mod media;
 pub mod passthrough;
+pub mod plugin_command;
 pub mod probe;
 pub mod recorder;
 pub mod servers;

@@ -4,6 +4,7 @@
 mod codec;
 mod command_line;
 mod contract;
+mod demux;
 mod examples;
 mod layering;
 mod manifest;
@@ -21,5 +22,6 @@ mod encoders;
 mod faults;
 mod pipeline;
 mod repair;
+mod plugin_check;
 mod plugin_new;
 mod plugins;

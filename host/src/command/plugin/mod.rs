@@ -1,15 +1,18 @@
-//! `trackmill plugin`: what a plugin author needs, from an empty folder to a component.
+//! `trackmill plugin`: what a plugin author needs, from an empty folder to a component that was tried.
 
 pub mod build;
+pub mod check;
 pub mod new;
 
 mod contract;
+mod load;
+mod table;
 
 use clap::Subcommand;
 
 use super::Exit;
 
-/// Make and build plugins: WebAssembly components that watch or change sound and events.
+/// Make, build and try plugins: WebAssembly components that watch or change sound and events.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// What to do.
@@ -21,6 +24,7 @@ pub struct Args {
 enum Command {
     New(new::Args),
     Build(build::Args),
+    Check(check::Args),
 }
 
 /// Does what was asked.
@@ -32,5 +36,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     match &args.command {
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(args),
+        Command::Check(args) => check::run(args),
     }
 }
