@@ -2,6 +2,8 @@
   (import "trackmill:plugin/host@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))
   (import "trackmill:plugin/config@0.1.0" "get" (func $config_get (param i32 i32 i32)))
   (import "trackmill:plugin/events@0.1.0" "emit-text" (func $emit_text (param i32 i32 i32 i32 i32)))
+  (import "trackmill:plugin/events@0.1.0" "emit-binary" (func $emit_binary (param i32 i32 i32 i32 i32)))
+  (import "trackmill:plugin/events@0.1.0" "mark" (func $mark (param i32 i32 i64 i32 i64 i32 i32 i32)))
   (import "trackmill:plugin/metrics@0.1.0" "counter-add" (func $counter_add (param i32 i32 i64)))
   (import "[export]trackmill:plugin/track-{{world}}@0.1.0" "[resource-new]session" (func $session (param i32) (result i32)))
   (type $frame_call (func (param i32 i64 i64 i32 i32 i32 i32 i32 i32 i32) (result i32)))

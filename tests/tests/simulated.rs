@@ -10,6 +10,7 @@ mod layering;
 mod manifest;
 mod mp4;
 mod fuzz;
+mod filters;
 mod ogg;
 mod pcm;
 mod recover;

@@ -218,7 +218,12 @@ mod tests {
             "refuses"
         }
 
-        fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+        fn open(
+            &mut self,
+            _: AudioFormat,
+            _: usize,
+            _: Instant,
+        ) -> Result<Box<dyn Filter>, FilterError> {
             Err(FilterError::Config("it has none".into()))
         }
     }

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use super::Wants;
 use crate::codec::resample::Converter;
-use crate::media::{AudioBlock, AudioFormat, Marks, Pts};
+use crate::media::{AudioBlock, AudioFormat, Marks, Pts, SampleRate};
 
 /// Gives a filter the blocks it wants, and puts what it made of them where it belongs: what goes
 /// out has the place and the length of what came in.
@@ -69,7 +69,7 @@ struct Note {
 impl Shape {
     /// What a filter gets that wants this of a track with `outer`.
     pub(super) fn new(wants: Wants, outer: AudioFormat) -> Self {
-        let rate = wants.rate.unwrap_or(outer.rate);
+        let rate = wants.rate.unwrap_or_else(|| usual(outer.rate));
         let channels = wants.channels.unwrap_or(outer.channels);
         let usual = usize::try_from(rate.get() / 50).unwrap_or(usize::MAX);
         Self {
@@ -248,6 +248,14 @@ impl Adapter {
     fn outer_index(&self, inner: u64) -> u64 {
         let (outer, rate) = (self.outer.rate.get(), self.shape.format.rate.get());
         inner * u64::from(outer) / u64::from(rate)
+    }
+}
+
+/// The rate of a filter that leaves it open: the track's, unless no filter need know that one.
+fn usual(rate: SampleRate) -> SampleRate {
+    match rate.get() {
+        8_000 | 16_000 | 24_000 => rate,
+        _ => SampleRate::HZ_48000,
     }
 }
 

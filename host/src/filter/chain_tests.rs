@@ -110,6 +110,7 @@ fn p6_a_transient_error_costs_one_block() {
         assert_eq!(run.levels(), [0.5, level, 0.5]);
         assert_eq!(run.switches(), []);
         assert_eq!(opener.log().lost_before, 1);
+        assert_eq!(opener.log().numbers, [0, 1, 2]);
         assert_eq!(opener.log().opened.len(), 1);
     }
 }
@@ -134,6 +135,7 @@ fn p6_a_fatal_error_is_a_restart() {
         assert_eq!(run.levels(), levels, "{on_error:?}");
         assert_eq!(run.switches(), [(2, change), (7, Change::Restarted)]);
         assert_eq!(opener.log().lost_before, 5);
+        assert_eq!(opener.log().numbers, [0, 1, 2, 7, 8, 9]);
     }
 }
 

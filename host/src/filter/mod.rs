@@ -7,7 +7,7 @@
 //!
 //! A filter never shifts sound: a [`Chain`] gives exactly as many samples as it takes, each at its
 //! place on the timeline, whatever a filter's latency, format or fate. Time comes in as an argument.
-//! [`worker`] is where tracks with filters live.
+//! [`wasm`] makes filters of plugins; [`worker`] is where tracks with filters live.
 
 mod adapt;
 mod chain;
@@ -16,18 +16,23 @@ mod failure;
 mod chain_tests;
 mod link;
 mod proxy;
+mod report;
 mod switch;
 #[cfg(test)]
 mod testing;
+pub mod wasm;
 pub mod worker;
 #[cfg(test)]
 mod worker_tests;
+
+use std::time::Instant;
 
 use bytes::Bytes;
 
 pub use chain::{Chain, Event, Gaps, Halt, Item, Text};
 pub use failure::{OnError, Restart};
 pub use link::Setup;
+pub use report::Report;
 pub use switch::{Change, Counts, Switch};
 pub use worker::Workers;
 
@@ -35,19 +40,17 @@ use crate::media::{AudioBlock, AudioFormat, Channels, Pts, SampleRate};
 
 /// A running filter on one track.
 pub trait Filter: std::fmt::Debug + Send {
-    /// Takes the next block, which it may change in place, but not in length. `lost_before` is how
-    /// many blocks went by it since its last call.
+    /// Takes the next block, which it may change in place, but not in length.
     ///
     /// # Errors
     /// [`FilterError`] says what becomes of the filter; the block's samples are not used then.
-    fn process(&mut self, block: &mut AudioBlock, lost_before: u32)
-    -> Result<Verdict, FilterError>;
+    fn process(&mut self, block: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError>;
 
     /// Takes what happened to the track, in order with the blocks.
     ///
     /// # Errors
     /// As for [`process`](Self::process); the event goes on as it is.
-    fn event(&mut self, _event: &TrackEvent) -> Result<EventVerdict, FilterError> {
+    fn event(&mut self, _event: &TrackEvent, _now: Instant) -> Result<EventVerdict, FilterError> {
         Ok(EventVerdict::Pass)
     }
 
@@ -55,7 +58,7 @@ pub trait Filter: std::fmt::Debug + Send {
     ///
     /// # Errors
     /// As for [`process`](Self::process).
-    fn finish(&mut self) -> Result<Option<Vec<f32>>, FilterError> {
+    fn finish(&mut self, _now: Instant) -> Result<Option<Vec<f32>>, FilterError> {
         Ok(None)
     }
 
@@ -68,6 +71,23 @@ pub trait Filter: std::fmt::Debug + Send {
     fn poll_emission(&mut self) -> Option<Emission> {
         None
     }
+
+    /// What it is and has cost so far, if it is a plugin.
+    fn report(&self) -> Option<Report> {
+        None
+    }
+}
+
+/// What a filter has to know of a block beside its sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Number of the block among all that came to this place of the chain, from 0: those that went by
+    /// the filter count too.
+    pub number: u64,
+    /// How many blocks went by the filter since its last call.
+    pub lost_before: u32,
+    /// The time.
+    pub now: Instant,
 }
 
 /// Opens sessions of one filter, the first as any later one.
@@ -84,13 +104,18 @@ pub trait Open: std::fmt::Debug + Send {
     ///
     /// # Errors
     /// [`FilterError::Config`] if it is of no use to try again.
-    fn open(&mut self, format: AudioFormat, block: usize) -> Result<Box<dyn Filter>, FilterError>;
+    fn open(
+        &mut self,
+        format: AudioFormat,
+        block: usize,
+        now: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError>;
 }
 
 /// How a filter would like its sound; what it leaves open is as the track has it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// Samples a second.
+    /// Samples a second; 48 kHz if it leaves that open and the track has 12 or 44.1 kHz.
     pub rate: Option<SampleRate>,
     /// One or two.
     pub channels: Option<Channels>,

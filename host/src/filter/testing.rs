@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::{
-    Content, Emission, EventVerdict, Filter, FilterError, Open, TrackEvent, Verdict, Wants,
+    Content, Emission, EventVerdict, Filter, FilterError, Open, TrackEvent, Turn, Verdict, Wants,
 };
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
@@ -29,6 +29,7 @@ pub(super) struct Opener {
 pub(super) struct Log {
     pub(super) opened: Vec<(AudioFormat, usize)>,
     pub(super) blocks: Vec<(Pts, usize)>,
+    pub(super) numbers: Vec<u64>,
     pub(super) lost_before: u32,
     pub(super) events: Vec<TrackEvent>,
     pub(super) finished: usize,
@@ -90,7 +91,12 @@ impl Open for Opener {
         self.wants
     }
 
-    fn open(&mut self, format: AudioFormat, block: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        format: AudioFormat,
+        block: usize,
+        _now: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         if let Some(error) = self.refusal() {
             return Err(error);
         }
@@ -105,14 +111,11 @@ impl Open for Opener {
 }
 
 impl Filter for Scripted {
-    fn process(
-        &mut self,
-        block: &mut AudioBlock,
-        lost_before: u32,
-    ) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError> {
         self.opener.note(|log| {
             log.blocks.push((block.pts, block.len_per_channel()));
-            log.lost_before += lost_before;
+            log.numbers.push(turn.number);
+            log.lost_before += turn.lost_before;
         });
         self.count += 1;
         let verdict = (self.opener.script)(self.count - 1, block)?;
@@ -122,7 +125,7 @@ impl Filter for Scripted {
         Ok(verdict)
     }
 
-    fn event(&mut self, event: &TrackEvent) -> Result<EventVerdict, FilterError> {
+    fn event(&mut self, event: &TrackEvent, _now: Instant) -> Result<EventVerdict, FilterError> {
         self.opener.note(|log| log.events.push(event.clone()));
         match event {
             TrackEvent::Message { topic, .. } if topic == "echo" => {
@@ -142,7 +145,7 @@ impl Filter for Scripted {
         }
     }
 
-    fn finish(&mut self) -> Result<Option<Vec<f32>>, FilterError> {
+    fn finish(&mut self, _now: Instant) -> Result<Option<Vec<f32>>, FilterError> {
         self.opener.note(|log| log.finished += 1);
         Ok(Some(std::mem::take(&mut self.line)))
     }

@@ -66,6 +66,28 @@ pub struct Statistics {
     pub drops: OutputDrops,
 }
 
+impl Statistics {
+    /// Takes in what another instance of the plugin has done; memory is that of the larger one.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            frames,
+            total,
+            skipped,
+            late,
+            bad_outputs,
+            memory,
+            drops,
+        } = other;
+        self.frames.add_all(frames);
+        self.total += *total;
+        self.skipped += skipped;
+        self.late += late;
+        self.bad_outputs += bad_outputs;
+        self.memory = self.memory.max(*memory);
+        self.drops.add(drops);
+    }
+}
+
 /// The guest's exports and its session.
 enum Guest {
     Inspector(inspector::Inspector, ResourceAny),

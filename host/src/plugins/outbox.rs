@@ -102,6 +102,52 @@ pub struct OutputDrops {
     pub metrics: u64,
 }
 
+impl Metric {
+    /// Takes in what another instance of the plugin has measured later. Of two kinds the first stays.
+    pub fn add(&mut self, other: Self) {
+        match (self, other) {
+            (Self::Counter(sum), Self::Counter(more)) => *sum = sum.saturating_add(more),
+            (Self::Gauge(last), Self::Gauge(later)) => *last = later,
+            (
+                Self::Histogram {
+                    count,
+                    sum,
+                    min,
+                    max,
+                },
+                Self::Histogram {
+                    count: more,
+                    sum: add,
+                    min: least,
+                    max: most,
+                },
+            ) => {
+                *count = count.saturating_add(more);
+                *sum += add;
+                *min = min.min(least);
+                *max = max.max(most);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl OutputDrops {
+    /// Takes in what another instance of the plugin has lost.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            logs,
+            events_full,
+            events_too_large,
+            metrics,
+        } = other;
+        self.logs += logs;
+        self.events_full += events_full;
+        self.events_too_large += events_too_large;
+        self.metrics += metrics;
+    }
+}
+
 /// What a plugin said and nobody has taken yet: bounded in rate, size and number.
 #[derive(Debug)]
 pub(crate) struct Outbox {

@@ -38,6 +38,16 @@ impl Times {
         self.max
     }
 
+    /// Takes in what another one has measured.
+    pub fn add_all(&mut self, other: &Self) {
+        for (class, more) in self.classes.iter_mut().zip(&other.classes) {
+            *class = class.saturating_add(*more);
+        }
+        self.count += other.count;
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
     pub(crate) fn add(&mut self, time: Duration) {
         if let Some(class) = self.classes.get_mut(class(time)) {
             *class = class.saturating_add(1);
@@ -101,6 +111,21 @@ mod tests {
         assert_eq!(times.min(), Duration::from_micros(1));
         assert_eq!(times.max(), Duration::from_millis(1));
         assert_eq!(times.quantile(1.0), times.max());
+    }
+
+    #[test]
+    fn what_several_have_measured_is_as_if_one_had() {
+        let (mut all, mut even, mut odd) = (Times::default(), Times::default(), Times::default());
+        for micros in 1..=1_000 {
+            let time = Duration::from_micros(micros);
+            all.add(time);
+            if micros % 2 == 0 { &mut even } else { &mut odd }.add(time);
+        }
+
+        even.add_all(&odd);
+        even.add_all(&Times::default());
+
+        assert_eq!(even, all);
     }
 
     #[test]

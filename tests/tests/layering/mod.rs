@@ -20,7 +20,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("depacketize", &["bitstream", "media", "rtp"]),
     ("bitstream", &["media"]),
     ("codec", &["bitstream", "media"]),
-    ("filter", &["clock", "codec", "media", "rtc", "rtp"]),
+    (
+        "filter",
+        &["clock", "codec", "media", "plugins", "rtc", "rtp"],
+    ),
     ("mux", &["bitstream", "media"]),
     ("demux", &["codec", "media", "mux"]),
     ("sink", &["dial", "media"]),

@@ -1,12 +1,12 @@
 //! Tracks that are decoded, in virtual time: as long as they were, whatever the network did
 //! (media.md T3, O3, S4).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use trackmill::codec::encode::{self, OpusEncoder};
 use trackmill::filter::{
     Change, Content, Emission, Filter, FilterError, Halt, OnError, Open, Restart, Setup,
-    TrackEvent, Verdict,
+    TrackEvent, Turn, Verdict,
 };
 use trackmill::media::{
     AudioBlock, AudioFormat, Channels, Codec, MediaTime, Pts, SampleRate, SeqNo, Ssrc,
@@ -340,13 +340,18 @@ impl Open for Talker {
         "talker"
     }
 
-    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         Ok(Box::new(self.clone()))
     }
 }
 
 impl Filter for Talker {
-    fn process(&mut self, block: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
         if self.dies_at == Some(self.blocks) {
             return Err(FilterError::Fatal("it trapped".into()));
         }
@@ -402,13 +407,18 @@ impl Open for Gain {
         "gain"
     }
 
-    fn open(&mut self, _: AudioFormat, _: usize) -> Result<Box<dyn Filter>, FilterError> {
+    fn open(
+        &mut self,
+        _: AudioFormat,
+        _: usize,
+        _: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
         Ok(Box::new(Self(self.0)))
     }
 }
 
 impl Filter for Gain {
-    fn process(&mut self, block: &mut AudioBlock, _: u32) -> Result<Verdict, FilterError> {
+    fn process(&mut self, block: &mut AudioBlock, _: Turn) -> Result<Verdict, FilterError> {
         let samples = block.samples.iter_mut();
         samples.for_each(|sample| *sample *= self.0);
         Ok(Verdict::Changed)
@@ -418,7 +428,7 @@ impl Filter for Gain {
 /// Sends a tone in packets of 20 ms, with redundancy, which arrive at once.
 struct Sender {
     encoder: OpusEncoder,
-    now: std::time::Instant,
+    now: Instant,
     number: u64,
     time: u64,
 }

@@ -28,11 +28,13 @@ const FAIL_IN_PROCESS: &[(&str, &str)] = &[
     ("panic_in_process", "unreachable"),
 ];
 
-/// Those that other tests of this folder are about.
+/// Those that other tests of this folder, or of `filters`, are about.
 const TESTED_ELSEWHERE: &[&str] = &[
+    "delay",
     "errors",
     "event_flood",
     "gain",
+    "gain_int16",
     "hog",
     "infinite",
     "log_flood",
@@ -40,10 +42,13 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "loop_in_realloc",
     "loop_in_start",
     "lost",
+    "meta",
     "metric_flood",
     "not_a_number",
     "panic_in_finish",
     "panic_in_open",
+    "speaker",
+    "stretch",
     "watcher",
     "wrong_length",
 ];

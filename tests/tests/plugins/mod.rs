@@ -27,7 +27,7 @@ fn engine() -> &'static Engine {
     })
 }
 
-fn load(guest: &str) -> Plugin {
+pub(crate) fn load(guest: &str) -> Plugin {
     try_load(guest).expect("a guest that loads")
 }
 
@@ -80,7 +80,7 @@ fn time(frame: u32) -> Instant {
     clippy::disallowed_methods,
     reason = "one instant for all tests, from which virtual time is counted"
 )]
-fn start() -> Instant {
+pub(crate) fn start() -> Instant {
     static START: OnceLock<Instant> = OnceLock::new();
     *START.get_or_init(Instant::now)
 }
@@ -89,7 +89,7 @@ fn emissions(instance: &mut Instance) -> Vec<Emission> {
     std::iter::from_fn(|| instance.poll_emission()).collect()
 }
 
-fn track() -> TrackInfo {
+pub(crate) fn track() -> TrackInfo {
     TrackInfo {
         room_name: "room".to_owned(),
         room_sid: "RM_1".to_owned(),

@@ -1,11 +1,15 @@
+//! One filter of a chain: adapt ─ filter ─ adapt, and what goes by it.
+
+mod sessions;
+
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::adapt::{Adapter, Outcome, Shape};
 use super::chain::{Event, Gaps, Halt, Item, Text};
 use super::failure::{Breaker, OnError, Restart};
 use super::switch::{Change, Counts, Switch};
-use super::{EventVerdict, Filter, FilterError, Open, Verdict};
+use super::{EventVerdict, Filter, FilterError, Open, Report, Turn, Verdict};
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
 /// A filter of a chain.
@@ -33,12 +37,16 @@ pub(super) struct Link {
     next: Option<Next>,
     /// What was replaced last, and until when it may come back.
     previous: Option<(Setup, Instant)>,
+    /// Blocks that came to it.
+    blocks: u64,
     /// Blocks that went by it since the last call.
     lost_before: u32,
     /// Samples of a restarted filter that are none yet.
     warm_up: u64,
     halt: Option<Halt>,
     counts: Counts,
+    /// What plugins are and have cost in sessions that are over.
+    reports: Vec<Report>,
 }
 
 #[derive(Debug)]
@@ -77,10 +85,12 @@ impl Link {
             held: VecDeque::new(),
             next: None,
             previous: None,
+            blocks: 0,
             lost_before: 0,
             warm_up: 0,
             halt: None,
             counts: Counts::default(),
+            reports: Vec::new(),
         }
     }
 
@@ -90,6 +100,15 @@ impl Link {
 
     pub(super) const fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What the plugins in its place are and have cost, the present one last.
+    pub(super) fn reports(&self) -> Vec<Report> {
+        let mut reports = self.reports.clone();
+        if let Session::Open(filter) = &self.session {
+            Report::add_to(&mut reports, filter.report());
+        }
+        reports
     }
 
     pub(super) const fn halt(&self) -> Option<&Halt> {
@@ -125,7 +144,7 @@ impl Link {
         while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
             self.process(block, now);
         }
-        let tail = self.finish_session();
+        let tail = self.finish_session(now);
         self.drain(&tail, out);
     }
 
@@ -156,13 +175,19 @@ impl Link {
     }
 
     fn call(&mut self, block: &mut AudioBlock, now: Instant) -> Outcome {
+        let number = self.blocks;
+        self.blocks += 1;
         let Session::Open(filter) = &mut self.session else {
             return self.miss();
         };
         let values = block.samples.len();
-        let lost_before = std::mem::take(&mut self.lost_before);
+        let turn = Turn {
+            number,
+            lost_before: std::mem::take(&mut self.lost_before),
+            now,
+        };
         let verdict = filter
-            .process(block, lost_before)
+            .process(block, turn)
             .and_then(|verdict| check(verdict, block, values));
         self.hear();
         block.samples.resize(values, 0.0);
@@ -212,7 +237,7 @@ impl Link {
 
     fn event(&mut self, mut event: Event, now: Instant) {
         if let Session::Open(filter) = &mut self.session {
-            let verdict = filter.event(&event.event);
+            let verdict = filter.event(&event.event, now);
             self.hear();
             match verdict {
                 Ok(EventVerdict::Pass) => {}
@@ -233,127 +258,6 @@ impl Link {
             let filter = self.setup.open.name().to_owned();
             self.held
                 .push_back(Held::Other(Item::Emission { filter, emission }));
-        }
-    }
-
-    fn fail(&mut self, error: &FilterError, at: Pts, now: Instant) {
-        let reason = error.to_string();
-        let is_final = match error {
-            FilterError::Transient(_) => {
-                self.counts.transient += 1;
-                return;
-            }
-            FilterError::Fatal(_) => false,
-            FilterError::Config(_) => true,
-        };
-        self.counts.fatal += 1;
-        let retry = if is_final {
-            None
-        } else {
-            self.breaker.fail(now)
-        };
-        let change = match (self.setup.on_error, retry) {
-            (OnError::StopTrack, _) => self.halt_with(Halt::Track(reason.clone())),
-            (OnError::FailEgress, _) => self.halt_with(Halt::Egress(reason.clone())),
-            (_, None) => self.give_up(&reason, now),
-            (OnError::Bypass, Some(until)) => self.wait(until, Change::Bypassed),
-            (OnError::Silence, Some(until)) => self.wait(until, Change::Silenced),
-        };
-        self.report(change, at, reason);
-    }
-
-    fn wait(&mut self, until: Instant, change: Change) -> Change {
-        self.session = Session::Waiting { until };
-        change
-    }
-}
-
-impl Link {
-    fn halt_with(&mut self, halt: Halt) -> Change {
-        let change = match halt {
-            Halt::Track(_) => Change::StoppedTrack,
-            Halt::Egress(_) => Change::FailedEgress,
-        };
-        self.session = Session::GivenUp;
-        self.halt.get_or_insert(halt);
-        change
-    }
-
-    /// It is not opened again, unless there is one to go back to.
-    fn give_up(&mut self, reason: &str, now: Instant) -> Change {
-        self.session = Session::GivenUp;
-        if let Some((setup, _)) = self.previous.take_if(|(_, until)| now < *until) {
-            self.next = Some(Next {
-                setup,
-                change: Change::RolledBack,
-                reason: format!("what took its place was given up: {reason}"),
-            });
-        }
-        Change::GivenUp
-    }
-
-    /// Opens a session at the beginning, or when it is time to try again.
-    fn open_if_due(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
-        let is_again = match self.session {
-            Session::New => false,
-            Session::Waiting { until } if until <= now => true,
-            _ => return,
-        };
-        let Shape { format, block } = self.shape();
-        match self.setup.open.open(format, block) {
-            Ok(filter) => self.opened(filter, is_again, at, out),
-            Err(error) => self.fail(&as_fatal(error), at, now),
-        }
-    }
-
-    fn opened(
-        &mut self,
-        filter: Box<dyn Filter>,
-        is_again: bool,
-        at: Pts,
-        out: &mut VecDeque<Item>,
-    ) {
-        let latency = filter.latency();
-        if self.adapter.latency() != latency as u64 {
-            self.drain(&[], out);
-            self.adapter = Adapter::new(self.format, self.shape(), latency);
-        } else if is_again {
-            self.warm_up = latency as u64;
-        }
-        self.session = Session::Open(filter);
-        if is_again {
-            self.counts.restarts += 1;
-            self.report(Change::Restarted, at, String::new());
-        }
-    }
-
-    fn install(&mut self, next: Next, at: Pts, now: Instant) {
-        let before = std::mem::replace(&mut self.setup, next.setup);
-        if next.change == Change::Replaced {
-            self.previous = Some((before, now + TRIAL));
-        }
-        self.breaker = Breaker::new(self.setup.restart);
-        self.session = Session::New;
-        self.warm_up = 0;
-        self.adapter = Adapter::new(self.format, self.shape(), 0);
-        self.report(next.change, at, next.reason);
-    }
-
-    /// Ends the session; what was still inside.
-    fn finish_session(&mut self) -> Vec<f32> {
-        let Session::Open(mut filter) = std::mem::replace(&mut self.session, Session::New) else {
-            return Vec::new();
-        };
-        let tail = filter.finish();
-        self.session = Session::Open(filter);
-        self.hear();
-        self.session = Session::GivenUp;
-        match tail {
-            Ok(tail) => tail.unwrap_or_default(),
-            Err(_) => {
-                self.counts.fatal += 1;
-                Vec::new()
-            }
         }
     }
 
@@ -420,14 +324,3 @@ fn check(verdict: Verdict, block: &AudioBlock, values: usize) -> Result<Verdict,
     }
     Ok(verdict)
 }
-
-/// A session that could not be opened is none, whatever the error says.
-fn as_fatal(error: FilterError) -> FilterError {
-    match error {
-        FilterError::Transient(reason) => FilterError::Fatal(reason),
-        other => other,
-    }
-}
-
-/// How long what was replaced may come back.
-const TRIAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,152 @@
+//! When sessions of a filter begin and end, and what becomes of the track when one dies.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::{Adapter, Breaker, Item, Link, Next, Session, Shape};
+use crate::filter::chain::Halt;
+use crate::filter::failure::OnError;
+use crate::filter::switch::Change;
+use crate::filter::{Filter, FilterError, Report};
+use crate::media::Pts;
+
+impl Link {
+    pub(super) fn fail(&mut self, error: &FilterError, at: Pts, now: Instant) {
+        let reason = error.to_string();
+        let is_final = match error {
+            FilterError::Transient(_) => {
+                self.counts.transient += 1;
+                return;
+            }
+            FilterError::Fatal(_) => false,
+            FilterError::Config(_) => true,
+        };
+        self.counts.fatal += 1;
+        self.discard();
+        let retry = if is_final {
+            None
+        } else {
+            self.breaker.fail(now)
+        };
+        let change = match (self.setup.on_error, retry) {
+            (OnError::StopTrack, _) => self.halt_with(Halt::Track(reason.clone())),
+            (OnError::FailEgress, _) => self.halt_with(Halt::Egress(reason.clone())),
+            (_, None) => self.give_up(&reason, now),
+            (OnError::Bypass, Some(until)) => self.wait(until, Change::Bypassed),
+            (OnError::Silence, Some(until)) => self.wait(until, Change::Silenced),
+        };
+        self.report(change, at, reason);
+    }
+
+    /// Drops the session, and keeps what it has cost.
+    fn discard(&mut self) {
+        if let Session::Open(filter) = std::mem::replace(&mut self.session, Session::GivenUp) {
+            Report::add_to(&mut self.reports, filter.report());
+        }
+    }
+
+    fn wait(&mut self, until: Instant, change: Change) -> Change {
+        self.session = Session::Waiting { until };
+        change
+    }
+
+    fn halt_with(&mut self, halt: Halt) -> Change {
+        let change = match halt {
+            Halt::Track(_) => Change::StoppedTrack,
+            Halt::Egress(_) => Change::FailedEgress,
+        };
+        self.session = Session::GivenUp;
+        self.halt.get_or_insert(halt);
+        change
+    }
+
+    /// It is not opened again, unless there is one to go back to.
+    fn give_up(&mut self, reason: &str, now: Instant) -> Change {
+        self.session = Session::GivenUp;
+        if let Some((setup, _)) = self.previous.take_if(|(_, until)| now < *until) {
+            self.next = Some(Next {
+                setup,
+                change: Change::RolledBack,
+                reason: format!("what took its place was given up: {reason}"),
+            });
+        }
+        Change::GivenUp
+    }
+
+    /// Opens a session at the beginning, or when it is time to try again.
+    pub(super) fn open_if_due(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
+        let is_again = match self.session {
+            Session::New => false,
+            Session::Waiting { until } if until <= now => true,
+            _ => return,
+        };
+        let Shape { format, block } = self.shape();
+        match self.setup.open.open(format, block, now) {
+            Ok(filter) => self.opened(filter, is_again, at, out),
+            Err(error) => self.fail(&as_fatal(error), at, now),
+        }
+    }
+
+    fn opened(
+        &mut self,
+        filter: Box<dyn Filter>,
+        is_again: bool,
+        at: Pts,
+        out: &mut VecDeque<Item>,
+    ) {
+        let latency = filter.latency();
+        if self.adapter.latency() != latency as u64 {
+            self.drain(&[], out);
+            self.adapter = Adapter::new(self.format, self.shape(), latency);
+        } else if is_again {
+            self.warm_up = latency as u64;
+        }
+        self.session = Session::Open(filter);
+        self.hear();
+        if is_again {
+            self.counts.restarts += 1;
+            self.report(Change::Restarted, at, String::new());
+        }
+    }
+
+    pub(super) fn install(&mut self, next: Next, at: Pts, now: Instant) {
+        let before = std::mem::replace(&mut self.setup, next.setup);
+        if next.change == Change::Replaced {
+            self.previous = Some((before, now + TRIAL));
+        }
+        self.breaker = Breaker::new(self.setup.restart);
+        self.session = Session::New;
+        self.warm_up = 0;
+        self.adapter = Adapter::new(self.format, self.shape(), 0);
+        self.report(next.change, at, next.reason);
+    }
+
+    /// Ends the session; what was still inside.
+    pub(super) fn finish_session(&mut self, now: Instant) -> Vec<f32> {
+        let Session::Open(filter) = &mut self.session else {
+            return Vec::new();
+        };
+        let tail = filter.finish(now);
+        self.hear();
+        self.discard();
+        match tail {
+            Ok(tail) => tail.unwrap_or_default(),
+            Err(error) => {
+                self.counts.fatal += 1;
+                tracing::warn!(filter = self.name(), %error, "A filter failed at its end.");
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// A session that could not be opened is none, whatever the error says.
+fn as_fatal(error: FilterError) -> FilterError {
+    match error {
+        FilterError::Transient(reason) => FilterError::Fatal(reason),
+        other => other,
+    }
+}
+
+/// How long what was replaced may come back.
+const TRIAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,12 @@
+;; Says something of every kind with each frame: a line for the log, a text, bytes, a span and a point.
+(data (i32.const 3072) "{\22a\22:1}\ff\00")
+(func $process (type $frame_call)
+  (call $log (i32.const 2) (i32.const 16) (i32.const 5) (i32.const 0) (i32.const 0))
+  (call $emit_text (i32.const 16) (i32.const 5) (i32.const 3072) (i32.const 7) (i32.const 3000))
+  (call $emit_binary (i32.const 16) (i32.const 5) (i32.const 3079) (i32.const 2) (i32.const 3000))
+  (call $mark (i32.const 16) (i32.const 5) (i64.const 500) (i32.const 1) (i64.const 1000000)
+    (i32.const 3072) (i32.const 7) (i32.const 3000))
+  (call $mark (i32.const 16) (i32.const 5) (local.get 2) (i32.const 0) (i64.const 0)
+    (i32.const 3072) (i32.const 0) (i32.const 3000))
+  (call $forget)
+  (i32.const 1024))
