@@ -79,7 +79,7 @@ pub enum Halt {
 }
 
 impl Chain {
-    /// A chain for sound of this format; filters are opened with the first block.
+    /// A chain for sound of this format; filters are opened with the first block or event.
     pub fn new(setups: Vec<Setup>, format: AudioFormat, gaps: Gaps) -> Self {
         let links = setups
             .into_iter()

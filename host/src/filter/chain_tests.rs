@@ -305,6 +305,27 @@ fn events_go_through_all_filters_in_order_with_the_sound() {
     assert_eq!(second.log().events.len(), 3);
 }
 
+#[test]
+fn events_before_the_first_block_are_told_too() {
+    let ahead = Opener {
+        latency: 960,
+        ..Opener::gain("ahead", 1.0)
+    };
+    let second = Opener::gain("second", 1.0);
+    let mut run = Run::new(vec![setup(&ahead), setup(&second)]);
+
+    run.event(TrackEvent::Published);
+    run.event(TrackEvent::Muted);
+    let sent = run.tone(5);
+
+    assert_eq!(run.finish(), sent);
+    let events = [TrackEvent::Published, TrackEvent::Muted];
+    for opener in [ahead, second] {
+        assert_eq!(opener.log().events, events);
+        assert_eq!(opener.log().opened.len(), 1);
+    }
+}
+
 fn letter(item: &Item) -> char {
     match item {
         Item::Block(_) => 'b',

@@ -132,7 +132,7 @@ impl Link {
     pub(super) fn take(&mut self, item: Item, now: Instant, out: &mut VecDeque<Item>) {
         match item {
             Item::Block(block) | Item::Gap(block) => self.sound(block, now, out),
-            Item::Event(event) => self.event(event, now),
+            Item::Event(event) => self.event(event, now, out),
             other => self.held.push_back(Held::Other(other)),
         }
         self.release(out);
@@ -235,7 +235,9 @@ impl Link {
         }
     }
 
-    fn event(&mut self, mut event: Event, now: Instant) {
+    /// A filter hears also of what comes before the first block.
+    fn event(&mut self, mut event: Event, now: Instant, out: &mut VecDeque<Item>) {
+        self.open_if_due(event.pts, now, out);
         if let Session::Open(filter) = &mut self.session {
             let verdict = filter.event(&event.event, now);
             self.hear();
