@@ -16,7 +16,10 @@ fn a_plugin_is_described_as_documented() {
     let said = check(&folder, &["gain.wasm"]);
 
     assert_eq!(said.code, Some(0), "{said:?}");
-    golden::check("plugin-check.txt", &said.stdout);
+    // Which bytes the guest has is no business of this test.
+    let digest = accepted(&folder, &["gain.wasm"])["sha256"].clone();
+    let text = said.stdout.replace(digest.as_str().unwrap(), "…");
+    golden::check("plugin-check.txt", &text);
 }
 
 #[test]

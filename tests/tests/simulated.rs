@@ -25,4 +25,5 @@ mod pipeline;
 mod repair;
 mod plugin_check;
 mod plugin_new;
+mod plugin_run;
 mod plugins;

@@ -3,9 +3,11 @@
 pub mod build;
 pub mod check;
 pub mod new;
+pub mod run;
 
 mod contract;
 mod load;
+mod player;
 mod table;
 
 use clap::Subcommand;
@@ -25,6 +27,7 @@ enum Command {
     New(new::Args),
     Build(build::Args),
     Check(check::Args),
+    Run(Box<run::Args>),
 }
 
 /// Does what was asked.
@@ -37,5 +40,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::New(args) => new::run(args),
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
+        Command::Run(args) => run::run(args),
     }
 }
