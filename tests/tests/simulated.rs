@@ -23,6 +23,7 @@ mod encoders;
 mod faults;
 mod pipeline;
 mod repair;
+mod plugin_bench;
 mod plugin_check;
 mod plugin_new;
 mod plugin_run;

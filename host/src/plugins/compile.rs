@@ -21,21 +21,32 @@ pub enum Task {
     /// Makes a component of a core module.
     Encode,
     /// Makes machine code of a component.
-    Compile,
+    Compile(Metering),
+}
+
+/// What machine code counts while it runs, beside the ticks of its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metering {
+    /// Nothing.
+    Off,
+    /// What it executes, in wasmtime's unit of fuel: the same each time, and slower.
+    Fuel,
 }
 
 /// Starts child processes that compile, one at a time.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     program: PathBuf,
+    metering: Metering,
     turn: Mutex<()>,
 }
 
 impl Compiler {
     /// `program` is the `trackmill` binary.
-    pub(crate) fn new(program: PathBuf) -> Self {
+    pub(crate) fn new(program: PathBuf, metering: Metering) -> Self {
         Self {
             program,
+            metering,
             turn: Mutex::new(()),
         }
     }
@@ -55,7 +66,7 @@ impl Compiler {
         component: &[u8],
         limits: &CompilationLimits,
     ) -> Result<Artefact, CompileError> {
-        self.run(Task::Compile, component, limits)
+        self.run(Task::Compile(self.metering), component, limits)
             .map(Artefact::just_compiled)
     }
 
@@ -81,6 +92,7 @@ impl Compiler {
         Command::new(&self.program)
             .arg("compile-plugin")
             .args((task == Task::Encode).then_some("--encode"))
+            .args((task == Task::Compile(Metering::Fuel)).then_some("--fuel"))
             .args(["--cpu-seconds", &limits.cpu.as_secs().max(1).to_string()])
             .args(["--memory-bytes", &limits.memory.to_string()])
             .env_clear()
@@ -157,15 +169,16 @@ pub fn compile_for_parent(
     read.map_err(|error| format!("cannot read the plugin: {error}"))?;
     let made = match task {
         Task::Encode => encode(&bytes),
-        Task::Compile => compile(&bytes),
+        Task::Compile(metering) => compile(&bytes, metering),
     };
     let made = made.map_err(|reason| format!("{REFUSED} {reason}"))?;
     let written = output.write_all(&made).and_then(|()| output.flush());
     written.map_err(|error| format!("cannot hand the code over: {error}"))
 }
 
-fn compile(component: &[u8]) -> Result<Vec<u8>, String> {
-    let engine = wasmtime::Engine::new(&compiler_config()).map_err(|error| format!("{error:#}"))?;
+fn compile(component: &[u8], metering: Metering) -> Result<Vec<u8>, String> {
+    let engine = wasmtime::Engine::new(&compiler_config(metering));
+    let engine = engine.map_err(|error| format!("{error:#}"))?;
     let code = engine.precompile_component(component);
     code.map_err(|error| format!("{error:#}"))
 }

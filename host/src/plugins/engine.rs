@@ -17,7 +17,8 @@ use crate::plugins::plugin::{Linked, Loaded, World};
 use crate::plugins::prescan::{Form, Scan, scan};
 use crate::plugins::ticker::Ticker;
 use crate::plugins::{
-    CacheSettings, CompilationLimits, CompileError, Digest, Limits, LoadError, Plugin, Wasi, wasi,
+    CacheSettings, CompilationLimits, CompileError, Digest, Limits, LoadError, Metering, Plugin,
+    Wasi, wasi,
 };
 
 /// Loads and runs plugins; one a process. Clones are the same engine.
@@ -36,6 +37,8 @@ pub struct EngineSettings {
     pub max_memory: usize,
     /// Where compiled code is kept; none compiles again after each start.
     pub cache: Option<CacheSettings>,
+    /// What is counted while plugins run; nothing, but for whoever compares them.
+    pub metering: Metering,
 }
 
 /// Why no engine can be made: this machine or its configuration has to change.
@@ -59,6 +62,7 @@ struct Shared {
     engine: wasmtime::Engine,
     _ticker: Ticker,
     compiler: Compiler,
+    metering: Metering,
     cache: Option<Cache>,
     /// What is in use, so that a component is compiled and linked once for all of its tracks.
     loaded: Mutex<BTreeMap<(Digest, Wasi), Weak<Loaded>>>,
@@ -74,6 +78,7 @@ impl EngineSettings {
             instances: 2_000,
             max_memory: 256 << 20,
             cache: None,
+            metering: Metering::Off,
         }
     }
 }
@@ -86,14 +91,15 @@ impl Engine {
     /// The machine lacks address space, or the cache cannot be opened.
     pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
         warn_of_few_mappings(settings.instances);
-        let mut config = compiler_config();
+        let mut config = compiler_config(settings.metering);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
         let engine = wasmtime::Engine::new(&config).map_err(machine_error)?;
         let cache = settings.cache.as_ref().map(|cache| open(cache, &engine));
         let ticker = Ticker::start(&engine).map_err(|error| machine_error(error.into()))?;
         Ok(Self(Arc::new(Shared {
             cache: cache.transpose()?,
-            compiler: Compiler::new(settings.program.clone()),
+            compiler: Compiler::new(settings.program.clone(), settings.metering),
+            metering: settings.metering,
             loaded: Mutex::default(),
             hopeless: Mutex::default(),
             _ticker: ticker,
@@ -139,6 +145,10 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.engine
+    }
+
+    pub(crate) fn metering(&self) -> Metering {
+        self.0.metering
     }
 
     fn core_module(
@@ -213,13 +223,13 @@ impl Engine {
 type Compiled = (Scan, Result<wasmtime::component::Component, CompileError>);
 
 /// What machine code is made for: the same in the compiler's process and in ours, or nothing loads.
-pub(crate) fn compiler_config() -> Config {
+pub(crate) fn compiler_config(metering: Metering) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .concurrency_support(false)
         .epoch_interruption(true)
-        .consume_fuel(false)
+        .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(MAX_STACK)
         .wasm_features(FORBIDDEN, false)
         .wasm_component_model(true)

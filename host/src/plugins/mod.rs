@@ -33,7 +33,7 @@ mod times;
 mod wasi;
 
 pub use cache::{CacheSettings, Digest};
-pub use compile::{Task, compile_for_parent};
+pub use compile::{Metering, Task, compile_for_parent};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use error::{Call, CompileError, LoadError, PluginError, Severity};
 pub use instance::{Instance, Opening, Statistics};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use crate::plugins::{Engine, EngineSettings, Limits};
+use crate::plugins::{Engine, EngineSettings, Limits, Metering};
 
 /// What the plugin may use, as an operator may set it.
 #[derive(Clone, Debug, clap::Args)]
@@ -51,10 +51,16 @@ impl BudgetArgs {
 
 /// An engine for so many instances, which compiles as the host does: in a process of this program.
 pub(super) fn engine(instances: u32) -> anyhow::Result<Engine> {
+    metered_engine(instances, Metering::Off)
+}
+
+/// The same, which counts.
+pub(super) fn metered_engine(instances: u32, metering: Metering) -> anyhow::Result<Engine> {
     let program = std::env::current_exe().context("where is this program?")?;
     Ok(Engine::new(&EngineSettings {
         // A pool has room for plugins of one memory; these few may all be composed of several.
         instances: instances.saturating_mul(4),
+        metering,
         ..EngineSettings::new(program)
     })?)
 }

@@ -1,5 +1,6 @@
 //! `trackmill plugin`: what a plugin author needs, from an empty folder to a component that was tried.
 
+pub mod bench;
 pub mod build;
 pub mod check;
 pub mod new;
@@ -28,6 +29,7 @@ enum Command {
     Build(build::Args),
     Check(check::Args),
     Run(Box<run::Args>),
+    Bench(Box<bench::Args>),
 }
 
 /// Does what was asked.
@@ -41,5 +43,6 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Command::Build(args) => build::run(args),
         Command::Check(args) => check::run(args),
         Command::Run(args) => run::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

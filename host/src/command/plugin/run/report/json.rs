@@ -37,6 +37,7 @@ impl StageReport {
         let declaration = self.plugin.declaration();
         let Statistics {
             frames,
+            fuel: _,
             total,
             skipped,
             late,
