@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
+use serde_json::Value;
 
 use crate::recorder;
 
@@ -17,6 +18,21 @@ pub struct Said {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
+}
+
+impl Said {
+    /// What it printed last, as JSON: its report. The path is that of a part, `/plugins/0`.
+    ///
+    /// # Panics
+    /// There is none.
+    #[must_use]
+    pub fn report(&self, path: &str) -> Value {
+        let line = self.stdout.lines().last().expect("a line");
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        let part = value.pointer(path);
+        part.unwrap_or_else(|| panic!("no {path} in {line}"))
+            .clone()
+    }
 }
 
 /// Runs it in a folder, and waits for it. The environment does not count.

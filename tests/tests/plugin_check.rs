@@ -75,29 +75,7 @@ fn guests_in_rust_c_and_javascript_are_accepted() {
 
 #[test]
 fn what_is_no_plugin_is_refused_with_the_reason_and_what_to_do() {
-    let folder = TempDir::new().unwrap();
-    fs::create_dir(folder.path().join("my-filter")).unwrap();
-    let gain = guest::component("gain").unwrap();
-    let http = "(component (import \"wasi:http/outgoing-handler@0.2.0\" (instance)))";
-    let future =
-        "(component (instance $i) (export \"trackmill:plugin/plugin@0.2.0\" (instance $i)))";
-    for (name, bytes) in [
-        ("empty.wasm", vec![]),
-        ("cut.wasm", gain[..gain.len() / 2].to_vec()),
-        ("plugin.rs", b"fn main() {}".to_vec()),
-        ("gain.cwasm", b"\x7fELF\x02\x01\x01".to_vec()),
-        ("module.wasm", wat::parse_str("(module)").unwrap()),
-        ("nothing.wasm", wat::parse_str("(component)").unwrap()),
-        ("http.wasm", wat::parse_str(http).unwrap()),
-        ("future.wasm", wat::parse_str(future).unwrap()),
-        ("large.wasm", padded(gain.clone(), 9 << 20)),
-        ("huge.wasm", vec![0; 25 << 20]),
-        ("wrong.wat", b"(component (instence))".to_vec()),
-        ("loop.wasm", guest::component("loop_in_describe").unwrap()),
-        ("start.wasm", guest::component("loop_in_start").unwrap()),
-    ] {
-        write(&folder, name, &bytes);
-    }
+    let folder = no_plugins();
     for (name, reasons) in [
         ("missing.wasm", ["No such file", "`trackmill plugin build`"]),
         ("my-filter", ["it is a folder", "`trackmill plugin build`"]),
@@ -188,13 +166,58 @@ fn settings_are_checked_against_the_schema() {
     assert!(missing.contains("missing.json: No such file"), "{missing}");
 }
 
+/// A folder with files that are none, or that nobody should run.
+fn no_plugins() -> TempDir {
+    let folder = TempDir::new().expect("what tests are made of");
+    fs::create_dir(folder.path().join("my-filter")).expect("what tests are made of");
+    let gain = guest::component("gain").expect("what tests are made of");
+    let http = "(component (import \"wasi:http/outgoing-handler@0.2.0\" (instance)))";
+    let future =
+        "(component (instance $i) (export \"trackmill:plugin/plugin@0.2.0\" (instance $i)))";
+    for (name, bytes) in [
+        ("empty.wasm", vec![]),
+        ("cut.wasm", gain.split_at(gain.len() / 2).0.to_vec()),
+        ("plugin.rs", b"fn main() {}".to_vec()),
+        ("gain.cwasm", b"\x7fELF\x02\x01\x01".to_vec()),
+        (
+            "module.wasm",
+            wat::parse_str("(module)").expect("what tests are made of"),
+        ),
+        (
+            "nothing.wasm",
+            wat::parse_str("(component)").expect("what tests are made of"),
+        ),
+        (
+            "http.wasm",
+            wat::parse_str(http).expect("what tests are made of"),
+        ),
+        (
+            "future.wasm",
+            wat::parse_str(future).expect("what tests are made of"),
+        ),
+        ("large.wasm", padded(gain.clone(), 9 << 20)),
+        ("huge.wasm", vec![0; 25 << 20]),
+        ("wrong.wat", b"(component (instence))".to_vec()),
+        (
+            "loop.wasm",
+            guest::component("loop_in_describe").expect("what tests are made of"),
+        ),
+        (
+            "start.wasm",
+            guest::component("loop_in_start").expect("what tests are made of"),
+        ),
+    ] {
+        write(&folder, name, &bytes);
+    }
+    folder
+}
+
 /// The report of a plugin that is accepted.
 fn accepted(folder: &TempDir, arguments: &[&str]) -> Value {
     let said = check(folder, &[arguments, &["--json"]].concat());
     assert_eq!(said.code, Some(0), "{arguments:?}: {said:?}");
-    let found: Value = serde_json::from_str(&said.stdout).expect("JSON");
-    assert_eq!(found["accepted"], true);
-    found
+    assert_eq!(said.report("/accepted"), true);
+    said.report("")
 }
 
 fn check(folder: &TempDir, arguments: &[&str]) -> Said {
@@ -223,9 +246,7 @@ fn padded(mut component: Vec<u8>, size: usize) -> Vec<u8> {
         let more = if group < 3 { 0x80 } else { 0 };
         u8::try_from(value >> (7 * group) & 0x7f).expect("seven bits") | more
     }));
-    let mut section = vec![0; size];
-    section[0] = 3;
-    section[1..4].copy_from_slice(b"pad");
-    component.extend(section);
+    component.extend(b"\x03pad");
+    component.resize(component.len() + size - 4, 0);
     component
 }

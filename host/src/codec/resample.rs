@@ -120,6 +120,10 @@ pub struct Resampler {
 
 impl Resampler {
     /// A resampler that has heard nothing, for samples a second and channel.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "what it would panic at cannot be passed in"
+    )]
     pub fn new(from: NonZeroU32, to: NonZeroU32, channels: Channels) -> Self {
         let channels = channels.count();
         let fft = Fft::new_custom(

@@ -124,18 +124,20 @@ impl<R: Read + Seek> SoundFile<R> {
             } == More::No;
             match &mut self.resampler {
                 None => out.append(&mut self.raw),
-                Some(resampler) => {
-                    resampler.push(&self.raw, out);
-                    if is_over {
-                        resampler.flush(out);
-                    }
-                }
+                Some(resampler) => resampler.push(&self.raw, out),
             }
             if is_over {
+                self.flush(out);
                 break;
             }
         }
         Ok(out.len() - start)
+    }
+
+    fn flush(&mut self, out: &mut Vec<f32>) {
+        if let Some(resampler) = &mut self.resampler {
+            resampler.flush(out);
+        }
     }
 
     fn wav(wav: Wav<R>) -> Result<Self, DemuxError> {

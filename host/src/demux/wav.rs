@@ -154,7 +154,6 @@ impl Encoding {
 
     /// Appends the samples of whole bytes. What is not a number is silent.
     #[expect(
-        clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         reason = "a float is as precise as 24-bit audio"
     )]

@@ -36,7 +36,7 @@ fn the_same_input_gives_the_same_bytes_twice() {
                 let stage = stage.with("events.jsonl", EVENTS);
                 let plugin = example(plugin);
                 let arguments = [plugin.to_str().unwrap(), "in.wav", output];
-                stage.run(&[&arguments[..], super::PATIENT, OPTIONS].concat())
+                stage.run(&[&arguments[..], super::PATIENT, OPTIONS, &["--json"]].concat())
             };
 
             let (first, second) = (play(), play());
@@ -172,7 +172,7 @@ fn both(name: &str, run: Native, settings: &str) -> (testing::Run, Run) {
     native.output.samples.drain(..latency);
     let hosted = Stage::new(&sound).with("config.json", settings);
     let hosted = hosted.with("events.jsonl", EVENTS);
-    let hosted = hosted.plays(&example(name), &OPTIONS[..4]);
+    let hosted = hosted.plays(&example(name), OPTIONS);
     (native, hosted)
 }
 
@@ -224,10 +224,4 @@ const EVENTS: &str = r#"{"at_ms": 0, "event": "published"}
 {"at_ms": 300, "event": "muted"}
 {"at_ms": 450, "event": "unmuted"}
 "#;
-const OPTIONS: &[&str] = &[
-    "--config",
-    "config.json",
-    "--events",
-    "events.jsonl",
-    "--json",
-];
+const OPTIONS: &[&str] = &["--config", "config.json", "--events", "events.jsonl"];

@@ -81,14 +81,12 @@ impl Run {
 
     /// The report of the whole run.
     fn report(&self) -> Value {
-        let line = self.said.stdout.lines().last().expect("a report");
-        let value: Value = serde_json::from_str(line).expect("JSON");
-        value["report"].clone()
+        self.said.report("/report")
     }
 
     /// The report of the only, or the first plugin.
     fn plugin(&self) -> Value {
-        self.report()["plugins"][0].clone()
+        self.said.report("/report/plugins/0")
     }
 }
 

@@ -62,6 +62,15 @@ const FIGURES: [Figure; 7] = [
     },
 ];
 
+impl Figure {
+    /// That of another plugin, and how many times that of the first it is.
+    fn compared(&self, costs: &Costs, other: &Costs) -> String {
+        let ratio = (self.value)(other) / (self.value)(costs);
+        let digits = if ratio < 0.1 { 4 } else { 2 };
+        format!("  {:>12}  × {ratio:.digits$}", (self.text)(other))
+    }
+}
+
 impl Costs {
     /// How many tracks a core would carry that did nothing but filter.
     fn tracks_a_core(&self) -> f64 {
@@ -129,12 +138,9 @@ impl Display for Report<'_> {
         for figure in &FIGURES {
             let own = (figure.text)(&self.costs);
             write!(f, "  {:20}  {own:>12}", figure.name)?;
-            if let Some(other) = &self.other {
-                let text = (figure.text)(other);
-                let ratio = (figure.value)(other) / (figure.value)(&self.costs);
-                let digits = if ratio < 0.1 { 4 } else { 2 };
-                write!(f, "  {text:>12}  × {ratio:.digits$}")?;
-            }
+            let other = self.other.as_ref();
+            let other = other.map(|other| figure.compared(&self.costs, other));
+            write!(f, "{}", other.unwrap_or_default())?;
             writeln!(f)?;
         }
         if cfg!(debug_assertions) {

@@ -121,19 +121,19 @@ impl fmt::Display for Report {
 
 fn wants(wants: &PcmPreference) -> String {
     let format = format_name(wants.sample_format.unwrap_or(SampleFormat::Int16));
-    let rate = wants
-        .sample_rate
-        .map_or("the track's rate".to_owned(), |rate| {
-            format!("{} Hz", grouped(rate))
-        });
+    let rate = wants.sample_rate.map_or_else(
+        || "the track's rate".to_owned(),
+        |rate| format!("{} Hz", grouped(rate)),
+    );
     let channels = match wants.channels {
         Some(1) => "mono",
         Some(_) => "stereo",
         None => "its channels",
     };
-    let frames = wants.frame_samples.map_or("20 ms".to_owned(), |samples| {
-        counted(samples.into(), "sample")
-    });
+    let frames = wants.frame_samples.map_or_else(
+        || "20 ms".to_owned(),
+        |samples| counted(samples.into(), "sample"),
+    );
     format!("{format}, {rate}, {channels}, frames of {frames}")
 }
 

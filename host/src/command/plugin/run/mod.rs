@@ -191,15 +191,18 @@ impl Session {
     fn take(&mut self) -> anyhow::Result<()> {
         while let Some(item) = self.player.poll() {
             match item {
-                Item::Block(block) | Item::Gap(block) => {
-                    if let Some(writer) = &mut self.writer {
-                        writer.write(&block.samples)?;
-                    }
-                }
+                Item::Block(block) | Item::Gap(block) => self.write(&block.samples)?,
                 other => self.journal.note(other)?,
             }
         }
         Ok(())
+    }
+
+    fn write(&mut self, samples: &[f32]) -> anyhow::Result<()> {
+        match &mut self.writer {
+            Some(writer) => writer.write(samples),
+            None => Ok(()),
+        }
     }
 }
 

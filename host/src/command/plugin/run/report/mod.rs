@@ -123,9 +123,10 @@ impl<'a> Report<'a> {
             duration.as_secs_f64(),
             grouped(format.rate.get())
         );
-        self.output.map_or(input.clone(), |output| {
-            format!("{input} → {}", output.display())
-        })
+        match self.output {
+            Some(output) => format!("{input} → {}", output.display()),
+            None => input,
+        }
     }
 
     /// What there is to complain of.
