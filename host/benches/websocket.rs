@@ -15,7 +15,7 @@ use tokio_tungstenite::accept_async;
 use trackmill::dial::Tls;
 use trackmill::media::Pts;
 use trackmill::sink::websocket::{
-    Audio, Delivery, Format, Identity, Message, Query, Settings, Target, WebSocketSink,
+    Audio, Delivery, Format, Identity, Message, Query, Server, Settings, Target, WebSocketSink,
 };
 
 #[expect(clippy::print_stdout, reason = "its figures are for whoever runs it")]
@@ -36,7 +36,7 @@ async fn deliver(url: &str, connections: u32) -> (Duration, u32) {
         let (sink, feed) = WebSocketSink::new(delivery(url, number));
         let mut progress = sink.progress();
         deliveries.spawn(sink.run());
-        let connected = progress.wait_for(|counters| counters.connections == 1);
+        let connected = progress.wait_for(|progress| progress.counters.connections == 1);
         connected.await.expect("a connection");
         feeds.push(feed);
     }
@@ -88,8 +88,11 @@ async fn read(tcp: TcpStream) {
 
 fn delivery(url: &str, number: u32) -> Delivery {
     Delivery {
-        target: Target::parse(url, Query::Ours).expect("a URL"),
-        tls: Tls::system(),
+        server: Server {
+            target: Target::parse(url, Query::Ours).expect("a URL"),
+            tls: Tls::system(),
+            proxy: None,
+        },
         identity: Identity {
             room: "room".into(),
             room_sid: "RM_1".into(),

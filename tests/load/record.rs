@@ -14,11 +14,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use trackmill::clock;
 use trackmill::egress::{Disk, Egress, EgressId, Outcome, Plan, Track};
-use trackmill::pipeline::{self, Progress};
+use trackmill::filter;
+use trackmill::pipeline::Progress;
 use trackmill::room::{self, Credentials, Room};
 use trackmill::rtc::{self, Workers};
 use trackmill::signal::{self, ApiKey, Publication, ServerUrl};
-use trackmill::sink::SyncPolicy;
 use trackmill::sink::path::Template;
 
 use crate::publish::room_name;
@@ -139,7 +139,7 @@ async fn record(
                     continue;
                 }
                 let egress = shared.egress(place, publication);
-                writers.spawn_on(egress.writer.run(), shared.disk.handle());
+                writers.spawn_on(egress.sink.run(), shared.disk.handle());
                 let subscription = room.subscribe(track.clone(), egress.consumer).await?;
                 subscriptions.insert(track, subscription);
             }
@@ -154,14 +154,8 @@ async fn record(
 
 impl Shared {
     fn egress(&self, room: signal::Room, publication: Publication) -> Egress {
-        let plan = Plan {
-            id: EgressId::random(),
-            track: Track { room, publication },
-            output: self.output.clone(),
-            sync: SyncPolicy::default(),
-            pipeline: pipeline::Settings::default(),
-        };
-        let egress = Egress::new(plan, clock::wall_clock());
+        let plan = Plan::untouched(Track { room, publication }, self.output.clone());
+        let egress = Egress::new(plan, &filter::Workers::none(), clock::wall_clock());
         self.board().tracks.push(Arc::clone(&egress.progress));
         egress
     }

@@ -18,6 +18,7 @@ pub mod recorder;
 pub mod servers;
 pub mod simulated_room;
 pub mod small_disk;
+pub mod sound;
 pub mod sparse;
 pub mod capture;
 pub mod depacketized;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use trackmill_room::media::Media;
 use trackmill_room::publisher::{History, Source, TrackSpec};
 
+use crate::probe;
+
 /// A committed clip.
 #[must_use]
 pub fn path(name: &str) -> PathBuf {
@@ -30,5 +32,23 @@ pub fn track(name: &str) -> anyhow::Result<TrackSpec> {
         media,
         speed: 1.0,
         history: History::Packets,
+    })
+}
+
+/// A track that plays the clip of sound in packets of 60 ms, of which hundreds are no burden, and only
+/// counts them.
+///
+/// # Errors
+/// ffmpeg is missing.
+pub fn long_packets() -> anyhow::Result<TrackSpec> {
+    let folder = tempfile::tempdir()?;
+    let (clip, long) = (path("opus.ogg"), folder.path().join("long.ogg"));
+    let options = ["-c:a", "libopus", "-b:a", "24k", "-frame_duration", "60"].map(Path::new);
+    let input = [Path::new("-i"), &clip];
+    probe::ffmpeg(input.into_iter().chain(options).chain([&*long]))?;
+    Ok(TrackSpec {
+        media: Media::open(&long)?,
+        history: History::Count,
+        ..track("opus.ogg")?
     })
 }

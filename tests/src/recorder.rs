@@ -64,7 +64,8 @@ impl Recorder {
     pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
         let folder = TempDir::new()?;
         let output = ["--output", NAME];
-        let output = if arguments.contains(&output[0]) {
+        let says_where = |argument: &&str| ["--output", "--to"].contains(argument);
+        let output = if arguments.iter().any(says_where) {
             &[]
         } else {
             &output[..]
@@ -109,6 +110,19 @@ impl Recorder {
             (written.filter(has_media).count() >= files).then_some(())
         })
         .await;
+    }
+
+    /// How many bytes of memory it has, by the kernel's count.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let id = self.process.id().context("it has ended")?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let mut lines = status.lines();
+        let line = lines.find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.split_whitespace().next());
+        Ok(kib.context("a resident size")?.parse::<u64>()? << 10)
     }
 
     /// Where it writes.
@@ -261,17 +275,25 @@ fn list(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?;
     let paths = entries.map(|entry| entry.map(|entry| entry.path()));
     let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
-    paths.retain(|path| path.extension().is_none_or(|extension| extension != "json"));
+    let is_media = |path: &PathBuf| {
+        path.extension()
+            .is_none_or(|extension| extension != "json" && extension != "jsonl")
+    };
+    paths.retain(is_media);
     paths.sort();
     Ok(paths)
 }
 
 /// What the binary would read from the environment of whoever runs the tests.
-const VARIABLES: [&str; 4] = [
+const VARIABLES: [&str; 8] = [
     "LIVEKIT_URL",
     "LIVEKIT_API_KEY",
     "LIVEKIT_API_SECRET",
     "LIVEKIT_TOKEN",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
 ];
 const NAME: &str = "{publisher_identity}-{track_source}-{track_id}";
 /// More than any container has before its first media.

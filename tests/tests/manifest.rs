@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use trackmill::egress::manifest::{Manifest, Moment, Subject};
+use trackmill::egress::manifest::{Inspector, Manifest, Moment, Subject};
 use trackmill::egress::{EgressId, Ending, Status, Track};
-use trackmill::media::{Codec, NtpTimestamp, Pts, TrackKind, TrackSource};
+use trackmill::filter::{Account, Change, Counts, Report, Switch};
+use trackmill::media::{AudioFormat, Codec, NtpTimestamp, Pts, TrackKind, TrackSource};
 use trackmill::mux::Container;
 use trackmill::pipeline::{
-    Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Span, Summary, Units,
+    Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Sounds, Span, Summary, Units,
 };
+use trackmill::plugins::{Digest, Metric, OutputDrops, Statistics, Times};
 use trackmill::rtp::timeline::{Anchor, AnchorOrigin};
 use trackmill::rtp::{Restart, RestartCause};
 use trackmill::signal::{ParticipantKind, Publication, Publisher, Room};
@@ -38,19 +40,42 @@ fn a_draft_is_as_documented_and_is_read_back() {
     golden::check("manifest-draft.json", &text);
 }
 
+#[test]
+fn a_manifest_of_sound_that_went_through_plugins_is_as_documented_and_is_read_back() {
+    let ending = Ending::new(Status::Complete, "the track was unpublished");
+    let summary = Summary {
+        codec: Codec::Opus,
+        sound: Some(sound()),
+        ..summary()
+    };
+    let mut manifest = draft_of(Codec::Opus, Container::Ogg, "alice.ogg")
+        .holding(&summary, 4_812)
+        .ended(&ending, moment(1), "alice.ogg");
+    manifest.inspectors.extend(Inspector::new(&summary));
+
+    let text = manifest.to_json();
+
+    assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), manifest);
+    golden::check("manifest-sound.json", &text);
+}
+
 fn draft() -> Manifest {
-    let subject = Subject::new(&EgressId::random(), &track(), Codec::H264, Container::Mp4);
+    draft_of(Codec::H264, Container::Mp4, "alice.mp4")
+}
+
+fn draft_of(codec: Codec, container: Container, file: &str) -> Manifest {
+    let subject = Subject::new(&EgressId::random(), &track(), codec, container);
     let subject = Subject {
         egress_id: "EG_x".into(),
         ..subject
     };
     Manifest {
         software: "trackmill 0.1.0".into(),
-        ..Manifest::draft(subject, "alice.mp4", moment(0))
+        ..Manifest::draft(subject, file, moment(0))
     }
 }
 
-fn track() -> Track {
+pub(crate) fn track() -> Track {
     Track {
         room: Room {
             sid: "RM_x".into(),
@@ -128,6 +153,67 @@ fn summary() -> Summary {
         drift_ppm: Some(-11.5),
         overrun: 0,
         sound: None,
+    }
+}
+
+fn sound() -> Sounds {
+    Sounds {
+        format: Some(AudioFormat::OPUS),
+        decoded: 47_040,
+        concealed: 960,
+        filters: vec![Account {
+            filter: "gain".into(),
+            counts: Counts {
+                changed: 49,
+                missed: 1,
+                fatal: 1,
+                restarts: 1,
+                ..Counts::default()
+            },
+            plugins: vec![plugin()],
+        }],
+        switches: list([Switch {
+            filter: "gain".into(),
+            pts: Pts(24_000),
+            change: Change::Bypassed,
+            reason: "the filter failed: trap in `process`".into(),
+        }]),
+        ..Sounds::default()
+    }
+}
+
+fn plugin() -> Report {
+    let mut frames = Times::default();
+    (0..50).for_each(|micros| frames.add(Duration::from_micros(2 + micros)));
+    let histogram = Metric::Histogram {
+        count: 2,
+        sum: -30.5,
+        min: -20.5,
+        max: -10.0,
+    };
+    let metrics = [
+        ("frames", Metric::Counter(49)),
+        ("level_db", histogram),
+        ("noise_db", Metric::Gauge(-52.25)),
+    ];
+    Report {
+        digest: Digest::of(b"gain"),
+        version: "0.1.0".into(),
+        statistics: Statistics {
+            frames,
+            total: Duration::from_micros(1_234),
+            skipped: 1,
+            late: 2,
+            bad_outputs: 3,
+            memory: 1_114_112,
+            drops: OutputDrops {
+                logs: 4,
+                events_full: 5,
+                events_too_large: 6,
+                metrics: 7,
+            },
+        },
+        metrics: metrics.map(|(name, metric)| (name.into(), metric)).into(),
     }
 }
 

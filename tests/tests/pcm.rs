@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -159,18 +160,28 @@ fn pcm_files_cut_anywhere_are_repaired() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A raw file has nothing but its name; it ends with a whole sample.
+/// A raw file has nothing but its name; it ends with a whole sample. How long it is is known if its
+/// samples are.
 #[test]
 fn raw_files_are_cut_behind_a_whole_sample() -> anyhow::Result<()> {
-    for (len, kept) in [(4, 4), (5, 4), (1_923, 1_920)] {
+    let ms = Duration::from_millis;
+    for (len, samples, kept, lasts) in [
+        (4, None, 4, ms(0)),
+        (5, None, 4, ms(0)),
+        (1_923, None, 1_920, ms(0)),
+        (1_923, Some(AudioFormat::OPUS), 1_920, ms(10)),
+        (1_923, Some(MONO), 1_922, ms(60)),
+        (2, Some(MONO), 2, ms(0)),
+    ] {
         let torn = vec![7; len];
 
-        let repair = repair_named(&torn.as_slice(), "pcm")?;
+        let repair = repair_named(&torn.as_slice(), "pcm", samples)?;
 
         assert_eq!((repair.keep, repair.outputs.len()), (kept, 0));
+        assert!(repair.duration.abs_diff(lasts) < ms(1), "{repair:?}");
     }
-    assert!(repair_named(&&[0; 3][..], "pcm").is_err());
-    assert!(repair_named(&&[0; 400][..], "wav").is_err());
+    assert!(repair_named(&&[0; 3][..], "pcm", None).is_err());
+    assert!(repair_named(&&[0; 400][..], "wav", None).is_err());
     Ok(())
 }
 

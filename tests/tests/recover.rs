@@ -49,12 +49,14 @@ fn a_torn_file_becomes_whole_and_says_what_it_holds() {
     }
 }
 
-/// The last bytes of the crash are the middle of a sample.
+/// The last bytes of the crash are the middle of a sample. Only the draft tells how long raw samples
+/// last.
 #[test]
 fn decoded_sound_becomes_whole_too() {
-    for (container, name, seconds) in [
-        (Container::Wav, "alice.wav", 5),
-        (Container::Pcm, "alice.pcm", 0),
+    for (container, name, told, seconds) in [
+        (Container::Wav, "alice.wav", None, 5),
+        (Container::Pcm, "alice.pcm", None, 0),
+        (Container::Pcm, "alice.pcm", Some(AudioFormat::OPUS), 5),
     ] {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join(name);
@@ -62,7 +64,12 @@ fn decoded_sound_becomes_whole_too() {
         let mut muxer = mux::for_pcm(container, AudioFormat::OPUS, &metadata).unwrap();
         let sound = appended(&mut *muxer, 960, 3_840);
         let header = sound.iter().map(Bytes::len).sum::<usize>() - 5 * 192_000;
-        crashed_after(&file, &sound);
+        let spool = crashed_after(&file, &sound);
+        let draft = Manifest {
+            subject: Some(subject().sampled(told)),
+            ..Manifest::unknown(name)
+        };
+        fs::write(path::manifest(&spool), draft.to_json()).unwrap();
 
         let found = recover_all(directory.path());
 
@@ -74,8 +81,9 @@ fn decoded_sound_becomes_whole_too() {
         assert_eq!(manifest.status, Status::Recovered);
         assert_eq!(manifest.bytes, (header + 5 * 192_000 - 4) as u64);
         assert_eq!(manifest.bytes, fs::metadata(&file).unwrap().len());
-        let short = Duration::from_secs(seconds).saturating_sub(manifest.duration);
+        let short = Duration::from_secs(seconds).abs_diff(manifest.duration);
         assert!(short < Duration::from_millis(1), "{manifest:?}");
+        assert_eq!(manifest.units.written, seconds * 50);
         assert!(recover_all(directory.path()).is_empty());
     }
 }

@@ -22,6 +22,10 @@ pub enum DialFailure {
     Tls,
     /// The server answered, with this HTTP status, that it does not upgrade the connection.
     Refused(u16),
+    /// The proxy answered, with this HTTP status, that it does not let us through.
+    Proxy(u16),
+    /// Whatever answered in its place is no proxy.
+    NotProxy,
     /// Whatever answered does not speak WebSocket, or no subprotocol that we asked for.
     NotWebSocket,
     /// The request cannot be sent.
@@ -53,13 +57,15 @@ impl DialError {
         match self.failure {
             DialFailure::Unreachable
             | DialFailure::TimedOut
+            | DialFailure::Proxy(408 | 429 | 500..=599)
             | DialFailure::Refused(408 | 425 | 429 | 500..=599) => Retry::Always,
             // A proxy answers 404 while the server behind it is being replaced.
             DialFailure::Name
             | DialFailure::Tls
+            | DialFailure::NotProxy
             | DialFailure::NotWebSocket
             | DialFailure::Refused(100..=399 | 404) => Retry::OnceConnected,
-            DialFailure::Refused(_) | DialFailure::Request => Retry::Never,
+            DialFailure::Proxy(_) | DialFailure::Refused(_) | DialFailure::Request => Retry::Never,
         }
     }
 
@@ -73,6 +79,14 @@ impl DialError {
             DialFailure::TimedOut => "check the URL, and that no firewall drops the connection",
             DialFailure::Tls => tls_remedy(&self.detail)
                 .unwrap_or("check the URL, and the certificate of the server"),
+            DialFailure::Proxy(407) => "check the user and the password in the URL of the proxy",
+            DialFailure::Proxy(500..=599) => {
+                "the proxy does not reach the server; check the URL, and that the server runs"
+            }
+            DialFailure::Proxy(_) => {
+                "ask whoever owns the proxy to let this server through, or go without (NO_PROXY)"
+            }
+            DialFailure::NotProxy => "check the URL of the proxy",
             DialFailure::Refused(status) => remedy_of_status(status),
             DialFailure::NotWebSocket => "check the URL, and the subprotocol if one is asked for",
             DialFailure::Request => "check the URL and the headers",
@@ -85,7 +99,9 @@ impl fmt::Display for DialError {
         let (what, detail) = (self.failure.what(), self.detail.as_str());
         match (self.failure, detail) {
             (DialFailure::Refused(status), "") => write!(f, "{what} ({status})")?,
-            (DialFailure::Refused(status), detail) => write!(f, "{what} ({status}: {detail})")?,
+            (DialFailure::Refused(status) | DialFailure::Proxy(status), detail) => {
+                write!(f, "{what} ({status}: {detail})")?;
+            }
             (_, "") => f.write_str(what)?,
             (_, detail) => write!(f, "{what} ({detail})")?,
         }
@@ -103,6 +119,8 @@ impl DialFailure {
             Self::TimedOut => "the server did not answer in time",
             Self::Tls => "no secure connection to the server",
             Self::Refused(_) => "the server refused the WebSocket",
+            Self::Proxy(_) => "the proxy does not let us through to the server",
+            Self::NotProxy => "this is not a proxy",
             Self::NotWebSocket => "this is not a WebSocket server",
             Self::Request => "the request cannot be sent",
         }
@@ -203,6 +221,15 @@ mod tests {
                 Retry::OnceConnected,
             ),
             (DialFailure::Request, "", "the headers", Retry::Never),
+            (DialFailure::Proxy(407), "", "password", Retry::Never),
+            (DialFailure::Proxy(403), "", "who", Retry::Never),
+            (DialFailure::Proxy(502), "", "the URL", Retry::Always),
+            (
+                DialFailure::NotProxy,
+                "",
+                "URL of the proxy",
+                Retry::OnceConnected,
+            ),
             (
                 DialFailure::Refused(200),
                 "",

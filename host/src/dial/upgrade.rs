@@ -12,12 +12,15 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 
 use super::endpoint::Endpoint;
 use super::error::{DialError, DialFailure};
+use super::proxy::Proxy;
 use super::tls::Tls;
+use super::tunnel;
 
 /// An open WebSocket, encrypted or not.
 pub type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Opens a WebSocket; takes 10 s at most. Nothing stays open if the wait is given up.
+/// Opens a WebSocket, through a proxy if there is one; takes 10 s at most. Nothing stays open if the
+/// wait is given up.
 ///
 /// # Errors
 /// Tells who has to do what: see [`DialError`].
@@ -25,10 +28,11 @@ pub async fn connect(
     request: Request,
     endpoint: &Endpoint,
     tls: &Tls,
+    proxy: Option<&Proxy>,
     config: WebSocketConfig,
 ) -> Result<WebSocket, DialError> {
     let deadline = Instant::now() + TIMEOUT;
-    let tcp = timeout_at(deadline, dial(endpoint))
+    let tcp = timeout_at(deadline, dial(endpoint, proxy))
         .await
         .map_err(|_| timed_out(endpoint, "the TCP connection"))??;
     let connector = connector(endpoint, tls)?;
@@ -53,8 +57,20 @@ pub fn limit_send_buffer(socket: &WebSocket, bytes: usize) -> io::Result<()> {
     Ok(setsockopt(tcp, sockopt::SndBuf, &bytes)?)
 }
 
-/// Connects to the first address of the server that answers.
-async fn dial(endpoint: &Endpoint) -> Result<TcpStream, DialError> {
+async fn dial(endpoint: &Endpoint, proxy: Option<&Proxy>) -> Result<TcpStream, DialError> {
+    let Some(proxy) = proxy else {
+        return reach(endpoint).await;
+    };
+    let mut tcp = reach(&proxy.endpoint).await.map_err(|error| DialError {
+        detail: format!("the proxy {}", error.detail),
+        ..error
+    })?;
+    tunnel::open(&mut tcp, endpoint, proxy).await?;
+    Ok(tcp)
+}
+
+/// Connects to the first address of a server that answers.
+async fn reach(endpoint: &Endpoint) -> Result<TcpStream, DialError> {
     let addresses: Vec<_> = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
         .await
         .map_err(|error| DialError::new(DialFailure::Name, format!("{}: {error}", endpoint.host)))?

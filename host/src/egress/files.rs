@@ -3,8 +3,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use jiff::Zoned;
 
-use super::manifest::{Manifest, Moment, Subject};
-use super::{Ending, Plan};
+use super::manifest::{Inspector, Manifest, Moment, Subject};
+use super::{EgressId, Ending, Place};
 use crate::clock;
 use crate::mux;
 use crate::pipeline::{Event, Output, Source, Start, Summary};
@@ -33,9 +33,13 @@ pub struct File {
 /// The files of one recording: mostly one, more where the codec changes. Blocks.
 #[derive(Debug)]
 pub(super) struct Files {
-    plan: Plan,
+    id: EgressId,
+    track: Track,
+    place: Place,
     open: Option<Open>,
     finished: Vec<File>,
+    /// What inspectors did with files, by their numbers, that are not finished.
+    inspected: Vec<(usize, Inspector)>,
 }
 
 /// A file that grows, and the draft of its manifest.
@@ -87,11 +91,25 @@ impl Track {
 }
 
 impl Files {
-    pub(super) const fn new(plan: Plan) -> Self {
+    pub(super) const fn new(id: EgressId, track: Track, place: Place) -> Self {
         Self {
-            plan,
+            id,
+            track,
+            place,
             open: None,
             finished: Vec::new(),
+            inspected: Vec::new(),
+        }
+    }
+
+    /// An inspector has looked at a whole file.
+    pub(super) fn inspected(&mut self, file: usize, summary: &Summary) {
+        let Some(inspector) = Inspector::new(summary) else {
+            return;
+        };
+        match self.finished.get_mut(file) {
+            Some(finished) => finished.manifest.inspectors.push(inspector),
+            None => self.inspected.push((file, inspector)),
         }
     }
 
@@ -126,14 +144,17 @@ impl Files {
 
     fn start(&mut self, start: &Start) -> Result<(), SinkError> {
         let started_at = started_at(start);
-        let values = self.plan.track.values(&started_at);
-        let wanted = self.plan.output.fill(&values, start.container.extension());
-        let sink = FileSink::create(&wanted, self.plan.sync)?;
+        let values = self.track.values(&started_at);
+        let extension = start.container.extension();
+        let wanted = self.place.template.fill(&values, extension);
+        let sink = FileSink::create(&wanted, self.place.sync)?;
         let Start {
             container,
             metadata,
+            samples,
         } = start;
-        let subject = Subject::new(&self.plan.id, &self.plan.track, metadata.codec, *container);
+        let subject = Subject::new(&self.id, &self.track, metadata.codec, *container);
+        let subject = subject.sampled(*samples);
         let moment = Moment::from(metadata.started_at);
         let draft = Manifest::draft(subject, &file_name(sink.target()), moment);
         if let Err(error) = sink.write_draft(draft.to_json().as_bytes()) {
@@ -177,6 +198,13 @@ impl Files {
         lines.append(&line)
     }
 
+    /// Who has looked at the file that is being finished.
+    fn inspectors(&mut self) -> Vec<Inspector> {
+        let number = self.finished.len();
+        let of_this = self.inspected.extract_if(.., |(file, _)| *file == number);
+        of_this.map(|(_, inspector)| inspector).collect()
+    }
+
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
         if let Some(open) = self.open.take() {
             let Open {
@@ -184,7 +212,8 @@ impl Files {
                 draft,
                 events,
             } = open;
-            let manifest = draft.holding(summary, sink.len());
+            let mut manifest = draft.holding(summary, sink.len());
+            manifest.inspectors = self.inspectors();
             let path = sink.finish()?;
             if let Some(events) = events {
                 events.finish(&beside(&path))?;

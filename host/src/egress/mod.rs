@@ -4,14 +4,20 @@
 //! media or filter worker            disk thread
 //! Recorder (pipeline) ─ deliveries ┬► Writer ─► sink::FileSink, manifest, events
 //! Inspector (pipeline) ─ words ────┘
+//! Feeder (pipeline) ─ messages ────┬► Courier ─► sink::WebSocketSink
+//! Inspector (pipeline) ─ words ────┘  the runtime
 //! ```
 
 mod disk;
 mod files;
 mod inspector;
 pub mod manifest;
+mod plan;
 mod recorder;
 pub mod recovery;
+mod sink;
+mod stream;
+mod words;
 mod writer;
 
 use std::fmt;
@@ -19,62 +25,62 @@ use std::sync::Arc;
 
 pub use disk::Disk;
 pub use files::{File, Track};
+pub use plan::{Destination, Form, Place, Plan};
+pub use sink::Sink;
+pub use stream::{Courier, Reason, Stream, Streamed};
 pub use writer::{Failure, Outcome, Writer};
 
-use crate::filter::{Setup, Workers};
+use self::sink::Halves;
+use crate::filter::{OnError, Setup, Workers};
 use crate::pipeline::decoded::{Outlet, Sound};
 use crate::pipeline::{self, Pipeline, Progress, Source};
 use crate::rtc::Consumer;
 use crate::rtp::timeline::WallClock;
-use crate::sink::{self, path::Template};
+use crate::sink::websocket;
 use inspector::Inspector;
-use recorder::{Recorder, Words};
+use words::WeakWords;
 
-/// What to record, and where to.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The recording's id.
-    pub id: EgressId,
-    /// The track.
-    pub track: Track,
-    /// Where its files go.
-    pub output: Template,
-    /// When they are forced to the disk.
-    pub sync: sink::SyncPolicy,
-    /// How the track is recorded.
-    pub pipeline: pipeline::Settings,
-}
-
-/// A recording that can begin: its two halves, and a window to watch it by.
+/// A recording that can begin: its two halves, and windows to watch it by.
 #[derive(Debug)]
 pub struct Egress {
     /// For the room.
     pub consumer: Box<dyn Consumer>,
-    /// For a task of its own on a [`Disk`]; it ends after the consumer.
-    pub writer: Writer,
+    /// For a task of its own; it ends after the consumer and the inspectors.
+    pub sink: Sink,
     /// Consumers of the same track that only look.
     pub inspectors: Vec<Box<dyn Consumer>>,
     /// How far it is.
     pub progress: Arc<Progress>,
+    /// How far the delivery is, if it goes to a server.
+    pub delivery: Option<websocket::Watch>,
+    /// To say why it ends, before its consumer is ended.
+    pub reason: Reason,
     /// What inspectors are made of.
     source: Source,
     settings: pipeline::Settings,
-    words: Words,
+    /// Does not keep the sink waiting.
+    words: WeakWords,
 }
 
 impl Egress {
-    /// Makes the two halves of a recording. Nothing is created before media comes.
-    pub fn new(plan: Plan, wall: WallClock) -> Self {
-        let pipeline = Pipeline::new(plan.track.source(), plan.pipeline, wall);
-        Self::of(pipeline, plan)
-    }
-
-    /// The same for a file of sound that is decoded: its consumer has its home on one of `workers`,
-    /// and what the room gets stands in for it.
-    pub fn decoded(plan: Plan, sound: Sound, workers: &Workers, wall: WallClock) -> Self {
+    /// Makes the two halves of a recording. No file is created before media comes. A consumer that
+    /// decodes has its home on one of `workers`, and what the room gets stands in for it.
+    pub fn new(mut plan: Plan, workers: &Workers, wall: WallClock) -> Self {
+        let sound = plan.sound();
+        let is_decoded = sound.is_some();
         let source = plan.track.source();
-        let pipeline = Pipeline::decoding(source, plan.pipeline, wall, sound);
+        let settings = plan.pipeline_settings();
+        let pipeline = match (sound, &plan.destination) {
+            (Some(sound), _) => Pipeline::decoding(source, settings, wall, sound),
+            (None, Destination::Files(_)) => Pipeline::new(source, settings, wall),
+            (None, Destination::Stream(stream)) => {
+                Pipeline::packets(source, settings, wall, stream.on_mute)
+            }
+        };
         let egress = Self::of(pipeline, plan);
+        if !is_decoded {
+            return egress;
+        }
         Self {
             consumer: workers.host(egress.consumer),
             ..egress
@@ -82,32 +88,47 @@ impl Egress {
     }
 
     /// Has filters look at the track, each by itself, on `workers`: every one decodes its own copy.
-    /// What they say lies beside the recording.
+    /// What they say goes where the recording goes.
     #[must_use]
     pub fn inspected(mut self, filters: Vec<Setup>, workers: &Workers, wall: WallClock) -> Self {
+        let Some(words) = self.words.upgrade() else {
+            return self;
+        };
         for filter in filters {
             let sound = Sound {
-                filters: vec![filter],
+                // Whoever only looks can end nothing.
+                filters: vec![Setup {
+                    on_error: OnError::Bypass,
+                    ..filter
+                }],
                 ..Sound::new(Outlet::Nothing)
             };
             let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
-            let inspector = Inspector::new(pipeline, self.words.clone());
+            let inspector = Inspector::new(pipeline, words.clone());
             self.inspectors.push(workers.host(Box::new(inspector)));
         }
         self
     }
 
     fn of(pipeline: Pipeline, plan: Plan) -> Self {
+        let (source, settings) = (plan.track.source(), plan.pipeline_settings());
+        let (id, track) = (plan.id, plan.track);
         let progress = pipeline.progress();
-        let (recorder, deliveries) = Recorder::new(pipeline);
+        let reason = Reason::default();
+        let halves = match plan.destination {
+            Destination::Files(place) => Halves::of_files(pipeline, (id, track), place),
+            Destination::Stream(stream) => stream.halves(pipeline, (id, track), &reason),
+        };
         Self {
-            source: plan.track.source(),
-            settings: plan.pipeline,
-            words: recorder.words(),
-            consumer: Box::new(recorder),
-            writer: Writer::new(plan, deliveries),
+            consumer: halves.consumer,
+            sink: halves.sink,
             inspectors: Vec::new(),
             progress,
+            delivery: halves.delivery,
+            reason,
+            source,
+            settings,
+            words: halves.words.downgrade(),
         }
     }
 }

@@ -2,8 +2,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
+use super::words::{Word, Words};
+use crate::media::TrackKind;
 use crate::pipeline::{Output, Pipeline};
-use crate::rtc::{Consumer, Notice};
+use crate::rtc::{Consumer, Notice, PATIENCE};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// The media worker's half of an egress: hands packets to the pipeline, and what comes out of it to
@@ -18,16 +20,15 @@ pub(super) struct Recorder {
     retry_at: Option<Instant>,
 }
 
-/// The way to the task of a recording's sink.
-pub(super) type Words = mpsc::Sender<Delivery>;
-
-/// What a recorder hands to its sink's task.
+/// What is handed to a sink's task.
 #[derive(Debug)]
 pub(super) enum Delivery {
     /// The next thing to do.
     Next(Output),
-    /// All that is left; nothing follows.
+    /// All that is left of the recorder's; inspectors may still have something to say.
     Last(Vec<Output>),
+    /// What an inspector has to say.
+    Words(Vec<Word>),
 }
 
 impl Recorder {
@@ -46,7 +47,7 @@ impl Recorder {
 
     /// The way to the sink's task, for others who have something to say.
     pub(super) fn words(&self) -> Words {
-        self.deliveries.clone()
+        Words::Files(self.deliveries.clone())
     }
 
     /// Hands over what the channel takes.
@@ -109,6 +110,13 @@ impl Consumer for Recorder {
         self.pipeline.overrun(count);
     }
 
+    fn patience(&self) -> Duration {
+        match self.pipeline.kind() {
+            TrackKind::Audio => ONE_FRAME,
+            TrackKind::Video => PATIENCE,
+        }
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
         [self.pipeline.poll_timeout(), self.retry_at]
             .into_iter()
@@ -128,8 +136,11 @@ impl Consumer for Recorder {
 
 /// Deliveries that may wait for the sink: half a minute of audio pages.
 const QUEUE: usize = 32;
+/// Nobody watches a file grow so closely, and of most audio tracks each turn has a packet. Pictures
+/// come in bursts, which must not fill the socket meanwhile.
+const ONE_FRAME: Duration = Duration::from_millis(20);
 /// How long to wait before a full channel is tried again.
-const RETRY_AFTER: Duration = Duration::from_millis(50);
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -139,7 +150,7 @@ mod tests {
     use crate::clock;
     use crate::egress::inspector::Inspector;
     use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup};
-    use crate::media::{AudioFormat, Codec, MediaTime, SeqNo, Ssrc, TrackKind};
+    use crate::media::{AudioFormat, Codec, MediaTime, SeqNo, Ssrc};
     use crate::pipeline::decoded::{Outlet, Sound};
     use crate::pipeline::{Settings, Source};
 
@@ -187,26 +198,52 @@ mod tests {
     #[test]
     fn what_an_inspector_says_goes_to_the_sink_and_nothing_else_of_it() {
         let mut track = Track::new();
-        let sound = Sound {
-            filters: vec![Setup {
-                open: Box::new(Refuses),
-                on_error: OnError::Bypass,
-                restart: Restart::default(),
-            }],
-            ..Sound::new(Outlet::Nothing)
-        };
-        let wall = clock::wall_clock();
-        let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
-        let mut inspector = Inspector::new(pipeline, track.recorder.words());
+        let mut inspector = track.inspector();
 
         inspector.packet(track.packet());
         inspector.notice(Notice::Ended, track.now);
 
-        let Ok(Delivery::Next(Output::Event(event))) = track.deliveries.try_recv() else {
-            panic!("it says that it was given up");
+        let mut words = Vec::new();
+        while let Ok(Delivery::Words(said)) = track.deliveries.try_recv() {
+            words.extend(said);
+        }
+        let [
+            Word::Event(event),
+            Word::Inspected {
+                segment: 0,
+                summary,
+            },
+        ] = &words[..]
+        else {
+            panic!("{words:?}");
         };
         assert!(event.to_json_line().unwrap().contains("given_up"));
-        assert!(track.deliveries.try_recv().is_err());
+        let sound = summary.sound.as_ref().unwrap();
+        assert_eq!(sound.filters[0].filter, "refuses");
+    }
+
+    #[test]
+    fn what_an_inspector_says_waits_for_a_slow_sink_and_its_last_words_have_a_place() {
+        let mut track = Track::new();
+        let mut inspector = track.inspector();
+        track.hear_seconds(2 * QUEUE);
+
+        inspector.packet(track.packet());
+        assert!(inspector.poll_timeout().is_some());
+        inspector.notice(Notice::Ended, track.now);
+        drop(inspector);
+
+        let mut last = None;
+        while let Ok(delivery) = track.deliveries.try_recv() {
+            last = Some(delivery);
+        }
+        let Some(Delivery::Words(words)) = last else {
+            panic!("{last:?}");
+        };
+        assert!(matches!(
+            words[..],
+            [Word::Event(_), Word::Inspected { .. }]
+        ));
     }
 
     /// A filter whose settings are wrong.
@@ -249,6 +286,21 @@ mod tests {
             }
         }
 
+        /// One whose filter refuses its settings, and which says so.
+        fn inspector(&self) -> Inspector {
+            let sound = Sound {
+                filters: vec![Setup {
+                    open: Box::new(Refuses),
+                    on_error: OnError::Bypass,
+                    restart: Restart::default(),
+                }],
+                ..Sound::new(Outlet::Nothing)
+            };
+            let wall = clock::wall_clock();
+            let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
+            Inspector::new(pipeline, self.recorder.words())
+        }
+
         fn hear_seconds(&mut self, seconds: usize) {
             for _ in 0..50 * seconds {
                 let packet = self.packet();
@@ -276,7 +328,7 @@ mod tests {
             let mut count = 0;
             while let Ok(delivery) = self.deliveries.try_recv() {
                 match delivery {
-                    Delivery::Next(_) => count += 1,
+                    Delivery::Next(_) | Delivery::Words(_) => count += 1,
                     last @ Delivery::Last(_) => self.last = Some(last),
                 }
             }

@@ -12,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::manifest::{Manifest, Moment};
+use crate::media::AudioFormat;
 use crate::mux::Output;
 use crate::mux::recovery::{self, Repair, RepairError, Source};
 use crate::sink::{self, Operation, SinkError, path};
@@ -121,7 +122,8 @@ fn recover_spool(spool: &Path, mode: Mode) -> Result<Recovery, RecoveryError> {
     };
     let mut torn = Torn::new(spool, file)?;
     let mut file = path::finished(spool).unwrap_or_else(|| spool.to_path_buf());
-    let repair = match repair(&torn, &file) {
+    let samples = read_draft(&path::manifest(spool), &file).samples();
+    let repair = match repair(&torn, &file, samples) {
         Ok(repair) => repair,
         Err(_) if torn.is_empty() => return Ok(Recovery::Empty("the file is empty")),
         Err(RepairError::NothingWritten(why)) => return Ok(Recovery::Empty(why)),
@@ -140,15 +142,21 @@ fn recover_spool(spool: &Path, mode: Mode) -> Result<Recovery, RecoveryError> {
 fn recover_manifest(file: &Path, mode: Mode) -> Result<Recovery, RecoveryError> {
     let open = |error| SinkError::new(Operation::Open, file, error);
     let whole = Torn::new(file, File::open(file).map_err(open)?)?;
-    let repair = repair(&whole, file).map_err(|source| unrepairable(file, source))?;
-    let draft = path::manifest(&path::spool(file));
-    let manifest = read_draft(&draft, file).recovered(&repair, whole.len, whole.written_at);
+    let draft = read_draft(&path::manifest(&path::spool(file)), file);
+    let repair = repair(&whole, file, draft.samples());
+    let repair = repair.map_err(|source| unrepairable(file, source))?;
+    let manifest = draft.recovered(&repair, whole.len, whole.written_at);
     conclude(file.to_path_buf(), manifest, mode)
 }
 
-fn repair(torn: &Torn<'_>, file: &Path) -> Result<Repair, RepairError> {
+/// `samples` is how they are laid out in a file of PCM, if that is known.
+fn repair(
+    torn: &Torn<'_>,
+    file: &Path,
+    samples: Option<AudioFormat>,
+) -> Result<Repair, RepairError> {
     let extension = file.extension().unwrap_or_default();
-    recovery::repair_named(torn, &extension.to_string_lossy())
+    recovery::repair_named(torn, &extension.to_string_lossy(), samples)
 }
 
 fn conclude(file: PathBuf, manifest: Manifest, mode: Mode) -> Result<Recovery, RecoveryError> {

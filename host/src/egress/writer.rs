@@ -5,10 +5,13 @@ use tokio::task::spawn_blocking;
 
 use super::files::{File, Files};
 use super::recorder::Delivery;
-use super::{EgressId, Plan};
+use super::stream::Streamed;
+use super::words::Word;
+use super::{EgressId, Ending, Status};
 use crate::filter::Halt;
 use crate::pipeline::Output;
 use crate::sink::SinkError;
+use crate::sink::websocket;
 
 /// The disk's half of an egress: writes what the recorder delivers. It blocks: its home is a
 /// [`Disk`](super::Disk).
@@ -26,7 +29,11 @@ pub struct Outcome {
     pub id: EgressId,
     /// The files that are whole.
     pub files: Vec<File>,
-    /// Why there are no more.
+    /// What a server got, if it went to one.
+    pub stream: Option<Streamed>,
+    /// How it ended, if nobody planned that: the server or a filter had had enough.
+    pub ending: Option<Ending>,
+    /// Why there is no more.
     pub failure: Option<Failure>,
 }
 
@@ -41,6 +48,14 @@ pub enum Failure {
         /// What was written until then; it plays as it lies.
         unfinished: Option<PathBuf>,
     },
+    /// The server does not take it.
+    #[error("{target}: {failure}")]
+    Server {
+        /// The server, without its secrets.
+        target: String,
+        /// What it, or the way to it, says.
+        failure: websocket::Failure,
+    },
     /// A filter failed that may not be passed by.
     #[error("{0}")]
     Filter(String),
@@ -53,10 +68,14 @@ pub enum Failure {
 }
 
 impl Writer {
-    pub(super) fn new(plan: Plan, deliveries: mpsc::Receiver<Delivery>) -> Self {
+    pub(super) const fn new(
+        id: EgressId,
+        files: Files,
+        deliveries: mpsc::Receiver<Delivery>,
+    ) -> Self {
         Self {
-            id: plan.id.clone(),
-            files: Files::new(plan),
+            id,
+            files,
             deliveries,
         }
     }
@@ -69,22 +88,26 @@ impl Writer {
             mut deliveries,
         } = self;
         let mut batch = Vec::new();
+        let mut last = None;
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
-            let (outputs, is_last) = unpack(&mut batch);
+            let outputs = unpack(&mut batch, &mut files, &mut last);
             let halt = halt_in(&outputs);
-            if is_last || halt.is_some() {
-                let outcome = finish(id, files, outputs).await;
-                return outcome.halted(halt);
+            if halt.is_some() {
+                return finish(id, files, outputs).await.halted(halt);
             }
             if let Err(error) = files.apply(outputs) {
                 return Outcome::new(id, files, Err(error));
             }
         }
+        // Inspectors, too, have nothing more to say.
+        if let Some(rest) = last {
+            let halt = halt_in(&rest);
+            return finish(id, files, rest).await.halted(halt);
+        }
         let (files, unfinished) = files.close();
         Outcome {
-            id,
-            files,
             failure: Some(Failure::Lost { unfinished }),
+            ..Outcome::of(id, files)
         }
     }
 }
@@ -95,26 +118,40 @@ impl Outcome {
         let failure = result
             .err()
             .map(|error| Failure::Sink { error, unfinished });
-        Self { id, files, failure }
+        Self {
+            failure,
+            ..Self::of(id, files)
+        }
+    }
+
+    const fn of(id: EgressId, files: Vec<File>) -> Self {
+        Self {
+            id,
+            files,
+            stream: None,
+            ending: None,
+            failure: None,
+        }
     }
 
     /// What a filter asked for when it failed.
     fn halted(self, halt: Option<Halt>) -> Self {
-        let failure = match halt {
-            Some(Halt::Egress(reason)) => Some(Failure::Filter(reason)),
-            Some(Halt::Track(_)) | None => None,
+        let (ending, failure) = match halt {
+            Some(Halt::Egress(reason)) => (None, Some(Failure::Filter(reason))),
+            Some(Halt::Track(reason)) => (Some(Ending::new(Status::Complete, reason)), None),
+            None => (None, None),
         };
         Self {
+            ending,
             failure: self.failure.or(failure),
             ..self
         }
     }
 
-    const fn lost(id: EgressId) -> Self {
+    fn lost(id: EgressId) -> Self {
         Self {
-            id,
-            files: Vec::new(),
             failure: Some(Failure::Lost { unfinished: None }),
+            ..Self::of(id, Vec::new())
         }
     }
 }
@@ -132,20 +169,33 @@ async fn finish(id: EgressId, mut files: Files, outputs: Vec<Output>) -> Outcome
     }
 }
 
-/// The outputs of a batch, and whether it is the last one.
-fn unpack(batch: &mut Vec<Delivery>) -> (Vec<Output>, bool) {
+/// The outputs of a batch, but for the recorder's last ones: what inspectors say still goes before
+/// them.
+fn unpack(
+    batch: &mut Vec<Delivery>,
+    files: &mut Files,
+    last: &mut Option<Vec<Output>>,
+) -> Vec<Output> {
     let mut outputs = Vec::with_capacity(batch.len());
-    let mut is_last = false;
     for delivery in batch.drain(..) {
         match delivery {
             Delivery::Next(output) => outputs.push(output),
-            Delivery::Last(rest) => {
-                outputs.extend(rest);
-                is_last = true;
-            }
+            Delivery::Last(rest) => *last = Some(rest),
+            Delivery::Words(words) => outputs.extend(hear(words, files)),
         }
     }
-    (outputs, is_last)
+    outputs
+}
+
+/// What inspectors say, but for what they did.
+fn hear(words: Vec<Word>, files: &mut Files) -> impl Iterator<Item = Output> {
+    words.into_iter().filter_map(|word| match word {
+        Word::Event(event) => Some(Output::Event(event)),
+        Word::Inspected { segment, summary } => {
+            files.inspected(segment, &summary);
+            None
+        }
+    })
 }
 
 fn halt_in(outputs: &[Output]) -> Option<Halt> {

@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::link::{Link, Setup};
-use super::switch::{Counts, Switch};
-use super::{Emission, Report, TrackEvent};
+use super::switch::Switch;
+use super::{Account, Emission, TrackEvent};
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
 /// Several filters in order, and what becomes of the sound when one fails.
@@ -138,15 +138,9 @@ impl Chain {
         self.links.iter().find_map(Link::halt)
     }
 
-    /// The filters' names and what they did, in order.
-    pub fn counts(&self) -> impl Iterator<Item = (&str, Counts)> {
-        self.links.iter().map(|link| (link.name(), link.counts()))
-    }
-
-    /// What the plugins among the filters are and have cost, in order: of each place in the chain the
-    /// one that came first, and what took its place.
-    pub fn reports(&self) -> impl Iterator<Item = Vec<Report>> {
-        self.links.iter().map(Link::reports)
+    /// What the filters did so far, in order.
+    pub fn accounts(&self) -> Vec<Account> {
+        self.links.iter().map(Link::account).collect()
     }
 
     /// The filters it was made of, as they were replaced last.

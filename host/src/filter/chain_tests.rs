@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::testing::{Opener, any_instant};
 use super::*;
 use crate::media::{Channels, Marks};
+use crate::plugins::Digest;
 
 #[test]
 fn filters_work_in_their_order() {
@@ -153,8 +154,53 @@ fn the_breaker_opens_after_three_restarts_of_a_minute() {
     assert_eq!(changes.last().unwrap().1, Change::GivenUp);
     assert_eq!(opener.log().opened.len(), 4);
     assert!(run.levels().iter().all(|level| *level == 1.0));
-    let (_, counts) = run.chain.counts().next().unwrap();
+    let counts = run.chain.accounts()[0].counts;
     assert_eq!((counts.missed, counts.fatal, counts.restarts), (500, 4, 3));
+}
+
+/// What dies four times a minute is not opened again, whichever tracks it dies on; where it runs it
+/// goes on.
+#[test]
+fn the_breaker_counts_failures_on_all_tracks_of_a_tenant() {
+    let breakers = Breakers::default();
+    let track = |opener: &Opener| {
+        let fuse = Some(breakers.fuse("tenant", Digest::of(b"plugin")));
+        let restart = Restart {
+            fuse,
+            ..Restart::default()
+        };
+        Run::new(vec![Setup {
+            restart,
+            ..setup(opener)
+        }])
+    };
+    let dies = failing(|_| true, || FilterError::Fatal("trap".into()));
+    let works = Opener::gain("works", 0.5);
+    let (mut first, mut second, mut healthy) = (track(&dies), track(&dies), track(&works));
+    healthy.blocks(1);
+
+    // It dies twice on the first track and twice on the second, 400 ms apart.
+    first.blocks(7);
+    second.now = first.now;
+    second.blocks(21);
+    first.now = second.now;
+    first.blocks(10);
+
+    let gone = |run: &Run| *run.switches().last().unwrap();
+    assert_eq!(gone(&second), (20, Change::GivenUp));
+    assert_eq!(gone(&first), (7, Change::GivenUp));
+    assert_eq!(dies.log().opened.len(), 4);
+    healthy.blocks(50);
+    assert_eq!(healthy.levels(), vec![0.5; 51]);
+    let mut new = track(&works);
+    new.now = second.now;
+    new.blocks(2);
+    assert_eq!(new.switches(), [(0, Change::GivenUp)]);
+    assert_eq!(new.levels(), [1.0, 1.0]);
+    let mut later = track(&works);
+    later.now = second.now + Duration::from_secs(60);
+    later.blocks(2);
+    assert_eq!(later.levels(), [0.5, 0.5]);
 }
 
 #[test]
@@ -257,7 +303,7 @@ fn a_replacement_that_fails_is_rolled_back() {
 
     let (block, change) = *run.switches().last().unwrap();
     assert_eq!((block, change), (41, Change::RolledBack));
-    assert_eq!(run.chain.counts().next().unwrap().0, "before");
+    assert_eq!(run.chain.accounts()[0].filter, "before");
     assert!(run.levels()[41..].iter().all(|level| *level == 0.5));
 }
 

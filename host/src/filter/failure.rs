@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::breakers::Fuse;
+
 /// What becomes of the sound while a filter is out of order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
@@ -16,7 +18,7 @@ pub enum OnError {
 }
 
 /// When a filter that failed is opened again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Restart {
     /// How often within [`window`](Self::window); after one more failure it is given up.
     pub max: usize,
@@ -26,51 +28,91 @@ pub struct Restart {
     pub backoff: Duration,
     /// The longest wait.
     pub max_backoff: Duration,
+    /// What counts failures on other tracks too. Without it those of one place in one chain count.
+    pub fuse: Option<Fuse>,
 }
 
 impl Default for Restart {
-    /// Three times a minute, after 100 ms to 5 s.
+    /// Three times a minute, after 100 ms to 5 s; failures on other tracks do not count.
     fn default() -> Self {
         Self {
             max: 3,
             window: Duration::from_secs(60),
             backoff: Duration::from_millis(100),
             max_backoff: Duration::from_secs(5),
+            fuse: None,
         }
     }
 }
 
-/// Counts failures and says when enough is enough.
+/// Says when enough is enough.
 #[derive(Debug)]
 pub(super) struct Breaker {
     restart: Restart,
-    /// Failures within the window.
-    failures: VecDeque<Instant>,
+    /// Those here, if nobody else's count.
+    failures: Failures,
 }
 
 impl Breaker {
-    pub(super) const fn new(restart: Restart) -> Self {
+    pub(super) fn new(restart: Restart) -> Self {
         Self {
             restart,
-            failures: VecDeque::new(),
+            failures: Failures::default(),
         }
     }
 
     /// It failed: when to open it again; `None` for never.
     pub(super) fn fail(&mut self, now: Instant) -> Option<Instant> {
-        let window = self.restart.window;
-        self.failures
-            .retain(|at| now.saturating_duration_since(*at) < window);
-        if self.failures.len() >= self.restart.max {
-            return None;
+        match &self.restart.fuse {
+            Some(fuse) => fuse.fail(&self.restart, now),
+            None => self.failures.fail(&self.restart, now),
         }
-        let doublings = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
-        let factor = 2_u32.saturating_pow(doublings);
-        let wait = self.restart.backoff.saturating_mul(factor);
-        self.failures.push_back(now);
-        Some(now + wait.min(self.restart.max_backoff))
+    }
+
+    /// Whether it has failed too often on other tracks to be opened here.
+    pub(super) fn is_open(&self, now: Instant) -> bool {
+        let fuse = self.restart.fuse.as_ref();
+        fuse.is_some_and(|fuse| fuse.has_blown(&self.restart, now))
     }
 }
+
+/// The last failures, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Failures(VecDeque<Instant>);
+
+impl Failures {
+    /// Adds one: when to try again; `None` for never.
+    pub(super) fn fail(&mut self, restart: &Restart, now: Instant) -> Option<Instant> {
+        let before = self.within(restart.window, now);
+        // One more than are forgiven is all that anybody asks for.
+        self.0.push_back(now);
+        let surplus = self.0.len().saturating_sub(restart.max.saturating_add(1));
+        self.0.drain(..surplus);
+        if before >= restart.max {
+            return None;
+        }
+        let factor = 2_u32.saturating_pow(u32::try_from(before).unwrap_or(u32::MAX));
+        let wait = restart.backoff.saturating_mul(factor);
+        Some(now + wait.min(restart.max_backoff))
+    }
+
+    /// Whether there were more of late than are forgiven.
+    pub(super) fn are_too_many(&self, restart: &Restart, now: Instant) -> bool {
+        self.within(restart.window, now) > restart.max
+    }
+
+    /// Whether any was in the last hour, which is longer than any window.
+    pub(super) fn are_recent(&self, now: Instant) -> bool {
+        self.within(HOUR, now) > 0
+    }
+
+    fn within(&self, window: Duration, now: Instant) -> usize {
+        let is_within = |at: &&Instant| now.saturating_duration_since(**at) < window;
+        self.0.iter().filter(is_within).count()
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]
 mod tests {

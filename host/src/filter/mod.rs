@@ -10,6 +10,7 @@
 //! [`wasm`] makes filters of plugins; [`worker`] is where tracks with filters live.
 
 mod adapt;
+mod breakers;
 mod chain;
 mod failure;
 #[cfg(test)]
@@ -29,10 +30,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+pub use breakers::{Breakers, Fuse};
 pub use chain::{Chain, Event, Gaps, Halt, Item, Text};
 pub use failure::{OnError, Restart};
 pub use link::Setup;
-pub use report::Report;
+pub use report::{Account, Report};
 pub use switch::{Change, Counts, Switch};
 pub use worker::Workers;
 

@@ -1,6 +1,18 @@
 use std::collections::BTreeMap;
 
+use super::Counts;
 use crate::plugins::{Digest, Metric, Statistics};
+
+/// What the filter in one place of a chain did.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// What it is called; the last one if it was replaced.
+    pub filter: String,
+    /// What it did with its blocks.
+    pub counts: Counts,
+    /// The plugins that it was, in the order in which they took its place: the first 16.
+    pub plugins: Vec<Report>,
+}
 
 /// What a plugin is, and what it has cost on a track, all of its sessions together.
 #[derive(Clone, Debug)]
@@ -15,22 +27,22 @@ pub struct Report {
     pub metrics: BTreeMap<String, Metric>,
 }
 
-impl Report {
-    /// Adds what a session has cost. Sessions of the same plugin are one report; beyond 16 plugins
-    /// in one place, what further ones cost is left out.
-    pub(super) fn add_to(reports: &mut Vec<Self>, session: Option<Self>) {
+impl Account {
+    /// Adds what a session has cost. Those of one plugin are one report.
+    pub(super) fn add(&mut self, session: Option<Report>) {
         let Some(session) = session else {
             return;
         };
-        let digest = session.digest;
-        if let Some(report) = reports.iter_mut().find(|report| report.digest == digest) {
-            return report.add(session);
-        }
-        if reports.len() < MAX_REPORTS {
-            reports.push(session);
+        let mut plugins = self.plugins.iter_mut();
+        if let Some(report) = plugins.find(|report| report.digest == session.digest) {
+            report.add(session);
+        } else if self.plugins.len() < MAX_PLUGINS {
+            self.plugins.push(session);
         }
     }
+}
 
+impl Report {
     fn add(&mut self, session: Self) {
         let most = self.metrics.len().max(session.metrics.len());
         self.statistics.add(&session.statistics);
@@ -47,4 +59,4 @@ impl Report {
 }
 
 /// More builds of a plugin than a recording sees, unless somebody writes one while he listens.
-const MAX_REPORTS: usize = 16;
+const MAX_PLUGINS: usize = 16;

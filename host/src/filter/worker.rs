@@ -63,8 +63,15 @@ impl Workers {
         Ok(Self { workers })
     }
 
+    /// No threads: consumers stay where they are.
+    pub const fn none() -> Self {
+        Self {
+            workers: Vec::new(),
+        }
+    }
+
     /// Gives a consumer to the worker with the fewest. What comes back stands in for it on the media
-    /// worker. If the workers have ended, it does nothing.
+    /// worker. If the workers have ended, it does nothing; if there are none, it is the consumer.
     pub fn host(&self, consumer: Box<dyn Consumer>) -> Box<dyn Consumer> {
         let worker = self
             .workers

@@ -36,9 +36,10 @@ impl ClockRate {
 
     /// How many ticks last `duration`, to the nearest; saturates after 2⁶⁴ ticks.
     pub fn ticks(self, duration: Duration) -> u64 {
-        let rate = u128::from(self.get());
-        let ticks = (duration.as_nanos() * rate + 500_000_000) / 1_000_000_000;
-        u64::try_from(ticks).unwrap_or(u64::MAX)
+        let rate = u64::from(self.get());
+        let whole = duration.as_secs().saturating_mul(rate);
+        let rest = u64::from(duration.subsec_nanos()) * rate + 500_000_000;
+        whole.saturating_add(rest / 1_000_000_000)
     }
 
     const fn constant(ticks_a_second: u32) -> Self {

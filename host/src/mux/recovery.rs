@@ -3,6 +3,8 @@
 use std::io;
 use std::time::Duration;
 
+use crate::media::AudioFormat;
+
 use super::{Container, Output, mp4, ogg, wav, webm};
 
 /// A file to repair, read at random.
@@ -95,13 +97,19 @@ pub fn repair(source: &dyn Source) -> Result<Repair, RepairError> {
     }
 }
 
-/// As [`repair`], for a file with this extension: raw PCM has nothing in it that says what it is.
+/// As [`repair`], for a file with this extension: raw PCM has nothing in it that says what it is, nor
+/// how its samples are laid out. If that is not known from elsewhere, it is cut, but nothing can be
+/// said of it.
 ///
 /// # Errors
 /// As [`repair`].
-pub fn repair_named(source: &dyn Source, extension: &str) -> Result<Repair, RepairError> {
+pub fn repair_named(
+    source: &dyn Source,
+    extension: &str,
+    samples: Option<AudioFormat>,
+) -> Result<Repair, RepairError> {
     if extension == Container::Pcm.extension() {
-        wav::recover_raw(source)
+        wav::recover_raw(source, samples)
     } else {
         repair(source)
     }

@@ -1,8 +1,8 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::Outputs;
 use super::decoded::Sound;
 use super::summary::Summary;
+use super::{EventKind, GapReason, Outputs};
 use crate::filter::{Setup, TrackEvent};
 use crate::media::{AccessUnit, Pts};
 use crate::rtp::Timeline;
@@ -77,3 +77,37 @@ pub(super) struct Around<'a> {
     pub(super) summary: &'a mut Summary,
     pub(super) outputs: &'a mut Outputs,
 }
+
+/// What stands between two units, for those who listen while it goes on.
+#[derive(Debug)]
+pub(super) struct Between {
+    is_restarted: bool,
+}
+
+impl Between {
+    /// Nothing yet.
+    pub(super) const NONE: Self = Self {
+        is_restarted: false,
+    };
+
+    /// The units that follow are of another stream.
+    pub(super) const fn restart(&mut self) {
+        self.is_restarted = true;
+    }
+
+    /// A unit came, `nothing` after the one before. What there is to say of the time between, if
+    /// packets of it were lost or the stream is another one.
+    pub(super) fn unit(&mut self, nothing: Duration, was_lost: bool) -> Option<EventKind> {
+        let is_restarted = std::mem::take(&mut self.is_restarted);
+        let reason = match (was_lost, is_restarted) {
+            (true, _) => GapReason::Lost,
+            (false, true) => GapReason::Interrupted,
+            (false, false) => return None,
+        };
+        let duration = nothing;
+        (nothing >= SHORTEST_GAP).then_some(EventKind::Gap { duration, reason })
+    }
+}
+
+/// Opus makes up no less (media.md O3).
+const SHORTEST_GAP: Duration = Duration::from_micros(2_500);

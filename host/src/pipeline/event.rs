@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::filter::{Content, Switch, Text, TrackEvent};
@@ -21,6 +23,33 @@ pub enum EventKind {
     Emission(String, Content),
     /// A filter began or ceased to do its work.
     Switch(Switch),
+    /// Nothing came from the publisher for a while that ends here, or before: what stands there is
+    /// silence, or made up. Only for those who listen while it goes on.
+    Gap {
+        /// How long.
+        duration: Duration,
+        /// Why.
+        reason: GapReason,
+    },
+}
+
+/// Why nothing came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// The network lost it, for good.
+    Lost,
+    /// The track was gone, and is back as another stream.
+    Interrupted,
+}
+
+impl GapReason {
+    /// Its name in texts.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Interrupted => "interrupted",
+        }
+    }
 }
 
 impl Event {
@@ -37,6 +66,11 @@ impl Event {
                 "data": embedded(text),
             }),
             EventKind::Emission(filter, content) => emission(filter, content),
+            EventKind::Gap { duration, reason } => json!({
+                "event": "gap",
+                "duration_us": u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+                "reason": reason.as_str(),
+            }),
             EventKind::Switch(switch) => json!({
                 "event": "filter",
                 "filter": switch.filter,

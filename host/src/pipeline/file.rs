@@ -19,6 +19,8 @@ pub(super) struct File {
     end: Pts,
     /// The last unit said only that nothing is sent.
     ends_in_pause: bool,
+    /// How many ticks lie between the last two pictures, as far as that is no pause.
+    interval: u64,
     /// How many ticks a picture lasts, as long as none that follows says.
     usual: u64,
     /// What the last keyframe showed.
@@ -36,6 +38,7 @@ impl File {
             last: Pts(0),
             end: Pts(0),
             ends_in_pause: false,
+            interval: u64::MAX,
             usual: FIRST_DURATION,
             size: None,
             flush_at: None,
@@ -107,12 +110,12 @@ impl File {
         self.ends_in_pause
     }
 
-    /// A picture lasts as long as the one before did, until the next one says; but not as long as a
-    /// pause.
+    /// Until the next picture says, one lasts as long as the shorter of the two before it: the other may
+    /// have been lengthened by a loss.
     fn advance(&mut self, codec: Codec, unit: &AccessUnit) {
         let before = u64::try_from(unit.pts.since(self.last)).unwrap_or(0);
         if (1..=LONGEST_USUAL).contains(&before) {
-            self.usual = before;
+            self.usual = before.min(std::mem::replace(&mut self.interval, before));
         }
         let ticks = sound(codec, unit).unwrap_or(self.usual);
         self.last = unit.pts;

@@ -25,7 +25,7 @@ mod summary;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, GapReason};
 pub use output::{Message, Opening, Output, Start};
 pub use progress::Progress;
 pub use summary::{
@@ -63,6 +63,8 @@ pub struct Pipeline {
     interrupted_since: Option<Instant>,
     mode: Mode,
     outputs: Outputs,
+    /// Packets that came.
+    received: u64,
     progress: Arc<Progress>,
 }
 
@@ -156,8 +158,8 @@ impl Pipeline {
         Self::with(mode, source, settings, wall)
     }
 
-    /// A pipeline that makes a message of each Opus packet, untouched, and waits for its first.
-    /// Packets of other codecs are refused and counted.
+    /// A pipeline that makes a message of each Opus packet, untouched, and waits for its first. A track
+    /// of another codec ends in [`Output::Halt`].
     pub fn packets(source: Source, settings: Settings, wall: WallClock, on_mute: OnMute) -> Self {
         Self::with(Mode::Packets(on_mute), source, settings, wall)
     }
@@ -175,8 +177,14 @@ impl Pipeline {
             fill_at: None,
             interrupted_since: None,
             outputs: Outputs::new(settings.max_pending),
+            received: 0,
             progress: Arc::default(),
         }
+    }
+
+    /// Whether it is sound or pictures.
+    pub const fn kind(&self) -> TrackKind {
+        self.source.kind
     }
 
     /// What others may watch while it runs.
@@ -188,12 +196,13 @@ impl Pipeline {
     pub fn packet(&mut self, packet: RtpPacket) {
         let now = packet.arrival;
         self.interrupted_since = None;
-        self.progress.packet();
-        let arrival = self.jitter_buffer.push(packet);
-        if let (Some(segment), Arrival::Late | Arrival::Duplicate) = (&mut self.segment, arrival) {
-            segment.unused(arrival);
+        self.received += 1;
+        if self.jitter_buffer.passes(&packet) {
+            self.advance(&packet);
+            self.end_if_halted(now);
+        } else {
+            self.reorder(packet);
         }
-        self.release(now);
     }
 
     /// Takes a sender report of the stream.
@@ -295,7 +304,7 @@ impl Pipeline {
         self.release(now);
         if let Some(segment) = &mut self.segment {
             segment.handle_timeout(now, &mut self.outputs);
-            self.progress.set(segment);
+            self.progress.set(self.received, segment);
         }
         if self.fill_at.is_some_and(|at| at <= now) {
             self.fill(now);
@@ -326,6 +335,16 @@ impl Pipeline {
     /// Whether [`poll_output`](Self::poll_output) has something.
     pub fn has_output(&self) -> bool {
         !self.outputs.is_empty()
+    }
+
+    /// Takes a packet that is not the next one, or behind which others wait.
+    fn reorder(&mut self, packet: RtpPacket) {
+        let now = packet.arrival;
+        let arrival = self.jitter_buffer.push(packet);
+        if let (Some(segment), Arrival::Late | Arrival::Duplicate) = (&mut self.segment, arrival) {
+            segment.unused(arrival);
+        }
+        self.release(now);
     }
 
     /// Hands on what the jitter buffer lets out.
@@ -366,12 +385,15 @@ impl Pipeline {
         {
             self.end_segment(packet.arrival);
         }
-        if self.segment.is_none() {
+        let is_first = self.segment.is_none();
+        if is_first {
             self.segment = self.begin_segment(packet.codec);
         }
         if let Some(segment) = &mut self.segment {
             segment.packet(packet, &mut self.outputs);
-            self.progress.set(segment);
+            if is_first || !self.outputs.is_empty() {
+                self.progress.set(self.received, segment);
+            }
         }
     }
 
@@ -408,7 +430,7 @@ impl Pipeline {
         let end = segment.end(now, self.is_muted);
         self.counted.settle(&mut segment.summary);
         segment.finish(now, end, &mut self.outputs);
-        self.progress.set(&segment);
+        self.progress.set(self.received, &segment);
         if let Mode::Decoding(sound) = &mut self.mode {
             *sound = segment.destination.recycle();
         }

@@ -57,6 +57,8 @@ pub struct Start {
     pub container: Container,
     /// What it says about itself.
     pub metadata: mux::Metadata,
+    /// How the samples of a file of PCM are laid out.
+    pub samples: Option<AudioFormat>,
 }
 
 /// What waits for the sink, and how much it is.

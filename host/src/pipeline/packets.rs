@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::decoded::OnMute;
-use super::destination::{Around, Destination};
+use super::destination::{Around, Between, Destination};
 use super::{Event, EventKind, Message, Opening, Output};
 use crate::bitstream::opus::Toc;
-use crate::filter::{Text, TrackEvent};
+use crate::filter::{Halt, Text, TrackEvent};
 use crate::media::{AccessUnit, AudioFormat, ClockRate, Codec, Pts};
 
 /// Opus packets → messages, untouched (media.md S2, `format=opus`). Gaps stay gaps: each message
@@ -23,6 +23,7 @@ pub(super) struct Packets {
     is_muted: bool,
     /// When silence is due.
     fill_at: Option<Instant>,
+    between: Between,
 }
 
 impl Packets {
@@ -35,6 +36,7 @@ impl Packets {
             end: Pts(0),
             is_muted: false,
             fill_at: None,
+            between: Between::NONE,
         }
     }
 
@@ -49,6 +51,20 @@ impl Packets {
         }));
         if self.is_muted {
             self.say(TrackEvent::Muted, around);
+        }
+    }
+
+    /// Says what is missing before a packet that begins at `pts`.
+    fn note_gap(&mut self, pts: Pts, around: &mut Around<'_>) {
+        let nothing = pts.since(self.end);
+        let was_lost = around.summary.close_gap(self.last, nothing);
+        let nothing = u64::try_from(nothing).unwrap_or(0);
+        let gap = self
+            .between
+            .unit(ClockRate::OPUS.duration(nothing), was_lost);
+        if let Some(kind) = gap.filter(|_| !around.outputs.is_full()) {
+            let pts = self.end;
+            around.outputs.push(Output::Event(Event { pts, kind }));
         }
     }
 
@@ -90,18 +106,22 @@ impl Destination for Packets {
     fn unit(&mut self, unit: AccessUnit, around: &mut Around<'_>) {
         if self.codec != Codec::Opus {
             around.summary.units.refused += 1;
-            return;
+            let reason = format!("the track is {}, not Opus: ask for PCM", self.codec);
+            return around.outputs.halt(Halt::Egress(reason));
         }
         if self.origin.is_none() {
             self.begin(unit.pts, around);
         }
         let pts = self.place(unit.pts).unwrap_or_default();
+        self.note_gap(pts, around);
         self.send(pts, unit.data, around);
     }
 
     fn lost(&mut self, _now: Instant) {}
 
-    fn restart(&mut self, _now: Instant) {}
+    fn restart(&mut self, _now: Instant) {
+        self.between.restart();
+    }
 
     fn mute(&mut self, around: &mut Around<'_>) {
         self.is_muted = true;

@@ -68,6 +68,7 @@ impl Passthrough {
         let start = Start {
             container,
             metadata,
+            samples: None,
         };
         Some(File::new(start, origin))
     }

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use super::segment::Segment;
 
-/// How far a track is, for whoever shows it. Written on the media worker, read anywhere; the
-/// values need not be of the same moment.
+/// How far a track is, for whoever shows it. Written on the media worker whenever something goes to
+/// the sink, for each packet would be a cache line that others have; read anywhere. The values need
+/// not be of the same moment.
 #[derive(Debug, Default)]
 pub struct Progress {
     media_nanos: AtomicU64,
@@ -40,18 +41,15 @@ impl Progress {
         self.muted.load(Relaxed)
     }
 
-    pub(super) fn packet(&self) {
-        self.packets.fetch_add(1, Relaxed);
-    }
-
     pub(super) fn set_muted(&self, muted: bool) {
         self.muted.store(muted, Relaxed);
     }
 
-    pub(super) fn set(&self, segment: &Segment) {
+    pub(super) fn set(&self, packets: u64, segment: &Segment) {
         let media = segment.duration().as_nanos();
         let nanos = u64::try_from(media).unwrap_or(u64::MAX);
         self.media_nanos.store(nanos, Relaxed);
+        self.packets.store(packets, Relaxed);
         self.bytes.store(segment.summary.bytes, Relaxed);
         self.lost.store(segment.summary.lost, Relaxed);
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::filter::{Counts, Switch};
+use crate::filter::{Account, Switch};
 use crate::media::{AudioFormat, Codec, Pts};
 use crate::mux::Container;
 use crate::rtp::Restart;
@@ -75,8 +75,8 @@ pub struct Sounds {
     pub undecodable: u64,
     /// Events and emissions that were dropped because too many waited.
     pub events_dropped: u64,
-    /// The filters by name, in order, and what they did.
-    pub filters: Vec<(String, Counts)>,
+    /// What the filters did, in order.
+    pub filters: Vec<Account>,
     /// When filters began or ceased to do their work.
     pub switches: Listed<Switch>,
 }
@@ -222,12 +222,15 @@ impl Summary {
         }
     }
 
-    /// The unit at `at` is followed by another, with so many ticks of nothing between them.
-    pub(super) fn close_gap(&mut self, at: Pts, ticks: i64) {
-        if let Some(gap) = self.gaps.last_mut().filter(|gap| gap.at == at) {
-            let ticks = u64::try_from(ticks).unwrap_or(0);
-            gap.duration = self.codec.clock_rate().duration(ticks);
-        }
+    /// The unit at `at` is followed by another, with so many ticks of nothing between them. Whether
+    /// there is a gap.
+    pub(super) fn close_gap(&mut self, at: Pts, ticks: i64) -> bool {
+        let Some(gap) = self.gaps.last_mut().filter(|gap| gap.at == at) else {
+            return false;
+        };
+        let ticks = u64::try_from(ticks).unwrap_or(0);
+        gap.duration = self.codec.clock_rate().duration(ticks);
+        true
     }
 }
 

@@ -301,10 +301,12 @@ impl Outbox {
             self.drops.metrics += 1;
             return;
         }
-        let metric = self.metrics.entry(name).or_insert(new);
-        if change(metric).is_none() {
+        let mut metric = self.metrics.get(&name).copied().unwrap_or(new);
+        if change(&mut metric).is_none() {
             self.drops.metrics += 1;
+            return;
         }
+        self.metrics.insert(name, metric);
     }
 
     fn shorten(

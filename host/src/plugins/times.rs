@@ -55,7 +55,8 @@ impl Times {
         self.max = self.max.max(other.max);
     }
 
-    pub(crate) fn add(&mut self, time: Duration) {
+    /// Takes in a call.
+    pub fn add(&mut self, time: Duration) {
         if let Some(class) = self.classes.get_mut(class(time)) {
             *class = class.saturating_add(1);
         }

@@ -11,8 +11,10 @@ mod credentials;
 mod link;
 mod seats;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -39,6 +41,9 @@ pub struct Room {
     tasks: JoinSet<()>,
     seats: Seats,
     events: mpsc::Receiver<(usize, Event)>,
+    /// Events that came while a request waited for its connection: a connection that cannot tell what
+    /// happens takes no requests.
+    backlog: VecDeque<(usize, Event)>,
     events_of_connections: mpsc::Sender<(usize, Event)>,
 }
 
@@ -100,6 +105,7 @@ impl Room {
             tasks: JoinSet::new(),
             seats: Seats::default(),
             events,
+            backlog: VecDeque::new(),
             events_of_connections,
         };
         room.connect()?;
@@ -109,7 +115,10 @@ impl Room {
     /// Waits for what happens next. `None` after [`signal::Event::Ended`] of the first participant.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            let (connection, event) = self.events.recv().await?;
+            let (connection, event) = match self.backlog.pop_front() {
+                Some(event) => event,
+                None => self.events.recv().await?,
+            };
             if connection == 0 || concerns_tracks(&event) {
                 return Some(event);
             }
@@ -139,12 +148,12 @@ impl Room {
     }
 
     /// Gives a consumer the packets of another track: its publisher published anew.
-    pub async fn retarget(&self, id: SubscriptionId, track: TrackSid) {
+    pub async fn retarget(&mut self, id: SubscriptionId, track: TrackSid) {
         self.request(id, |id| Request::Retarget { id, track }).await;
     }
 
     /// Tells a consumer something.
-    pub async fn notice(&self, id: SubscriptionId, notice: Notice) {
+    pub async fn notice(&mut self, id: SubscriptionId, notice: Notice) {
         self.request(id, |id| Request::Notice { id, notice }).await;
     }
 
@@ -184,20 +193,40 @@ impl Room {
         Ok(())
     }
 
-    async fn request(&self, id: SubscriptionId, request: impl FnOnce(SubscriptionId) -> Request) {
+    async fn request(
+        &mut self,
+        id: SubscriptionId,
+        request: impl FnOnce(SubscriptionId) -> Request,
+    ) {
         let seat = self.seats.seat_of(id);
         let connection = seat.and_then(|seat| self.connections.get(seat));
-        let undelivered = match connection {
-            Some(connection) => connection
-                .send(request(id))
-                .await
-                .err()
-                .map(|error| error.0),
-            None => Some(request(id)),
+        let place = match connection.cloned() {
+            Some(connection) => self.place(connection).await,
+            None => None,
         };
-        if let Some(request) = undelivered {
-            tracing::debug!(%id, "The participant has left already.");
-            request.decline();
+        match place {
+            Some(place) => drop(place.send(request(id))),
+            None => {
+                tracing::debug!(%id, "The participant has left already.");
+                request(id).decline();
+            }
+        }
+    }
+
+    /// Waits for a place among the requests of a connection, and takes in what happens meanwhile;
+    /// `None` if it has ended.
+    async fn place(
+        &mut self,
+        connection: mpsc::Sender<Request>,
+    ) -> Option<mpsc::OwnedPermit<Request>> {
+        let mut place = pin!(connection.reserve_owned());
+        loop {
+            let has_room = self.backlog.len() < MAX_BACKLOG;
+            tokio::select! {
+                biased;
+                place = &mut place => return place.ok(),
+                Some(event) = self.events.recv(), if has_room => self.backlog.push_back(event),
+            }
         }
     }
 }
@@ -235,3 +264,5 @@ async fn resolve(url: &ServerUrl) -> Result<IpAddr, JoinError> {
 const REQUEST_QUEUE: usize = 64;
 /// Events that may wait for whoever uses the room; connections wait when it is full.
 const EVENT_QUEUE: usize = 256;
+/// Events that may wait besides: more than the largest room tells while another participant joins.
+const MAX_BACKLOG: usize = 16_384;

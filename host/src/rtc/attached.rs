@@ -1,7 +1,7 @@
 //! One consumer of a peer: where its packets come from, and when it wants to be looked at.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::error;
 
@@ -127,6 +127,11 @@ impl Attached {
             Attention::Now => None,
             Attention::At(due) => due,
         }
+    }
+
+    /// How long its packets may wait.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.consumer.as_ref().map(|consumer| consumer.patience())
     }
 
     /// Whether it still lives.

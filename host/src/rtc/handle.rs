@@ -19,8 +19,8 @@ use crate::rtp::{Dropped, StreamDescription, StreamStatistics};
 /// The media workers of the process: threads that own peer connections, their sockets and the
 /// consumers of their tracks (D2).
 ///
-/// Dropping it ends all peers and waits for the threads, which takes about one
-/// [tick](Settings::tick).
+/// Dropping it ends all peers and waits for the threads, which takes about one turn
+/// ([`PATIENCE`](super::PATIENCE)).
 #[derive(Debug)]
 pub struct Workers {
     workers: Vec<worker::Running>,
@@ -31,10 +31,6 @@ pub struct Workers {
 /// How media workers run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A worker looks at its sockets at most this often, so that it finds several datagrams at a
-    /// time; also how late timers may be. Default 10 ms: a turn costs about 25 µs before its first
-    /// packet, which in a room of 50 audio tracks 25 packets share.
-    pub tick: Duration,
     /// How long UDP may take to connect before ICE-TCP is tried. Default 1 s.
     pub tcp_after: Duration,
     /// How long a connected peer may hear nothing before [`PeerEvent::Stalled`]. Default 5 s: the
@@ -55,7 +51,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            tick: Duration::from_millis(10),
             tcp_after: Duration::from_secs(1),
             stall_after: Duration::from_secs(5),
             large_receive_buffer: 1024 * 1024,
@@ -206,7 +201,7 @@ impl PeerHandle {
         replied.await.unwrap_or_default()
     }
 
-    /// Waits while the queue is full; the worker empties it every tick.
+    /// Waits while the queue is full; the worker empties it every turn.
     fn send(&self, command: PeerCommand) {
         if self.link.send(Command::Peer(self.peer, command)).is_err() {
             tracing::debug!(peer = self.peer.0, "The media worker has ended.");

@@ -40,7 +40,7 @@ mod worker;
 #[cfg(test)]
 mod worker_tests;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
 
@@ -69,6 +69,12 @@ pub trait Consumer: std::fmt::Debug + Send {
     /// and was too slow.
     fn overrun(&mut self, _count: u64) {}
 
+    /// How long packets may wait at the socket, so that the thread finds many at a time. The most
+    /// impatient consumer of a thread decides for all of it. It never changes.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is wanted.
     fn poll_timeout(&self) -> Option<Instant>;
 
@@ -94,3 +100,7 @@ pub enum Notice {
     /// No packet follows. The consumer is dropped after this.
     Ended,
 }
+
+/// The patience of whoever says nothing else. A turn of a worker costs about 25 µs before its first
+/// packet, which in a room of 50 audio tracks 25 packets share then.
+pub const PATIENCE: Duration = Duration::from_millis(10);

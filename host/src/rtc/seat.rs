@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::epoll::EpollFlags;
 use tokio::sync::mpsc;
@@ -124,6 +124,11 @@ impl Seat {
         self.report();
     }
 
+    /// How long datagrams may wait for the most impatient consumer.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.tracks.patience()
+    }
+
     /// Runs what is due and sends what waits; when this is wanted again.
     pub(crate) fn settle(&mut self, now: Instant, shared: &mut Shared) -> Option<Instant> {
         while let Some(report) = self.peer.poll_sender_report() {
@@ -189,7 +194,8 @@ impl Seat {
     }
 
     /// What is left on a UDP socket waits for the next turn.
-    fn come_back(&self, socket: u8, shared: &Shared) {
+    fn come_back(&self, socket: u8, shared: &mut Shared) {
+        shared.is_behind = true;
         let token = Token::Udp(self.slot, socket);
         if let Some(udp) = self.sockets.udp(socket)
             && let Err(error) = shared.poller.rearm_edge(udp, token)
@@ -242,13 +248,14 @@ impl Seat {
         };
         for _ in 0..MAX_READS {
             if connection.receive(shared.batch.bytes())? == Received::Nothing {
-                break;
+                return Ok(());
             }
             let arrival = clock::now();
             while let Some(datagram) = connection.datagram() {
                 self.receive(arrival, route, datagram);
             }
         }
+        shared.is_behind = true;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Who receives which stream of a peer: consumers are attached to tracks, tracks are sent as
 //! streams, and streams come and go.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::attached::{Attached, Source};
 use super::{Consumer, ConsumerId, Notice};
@@ -156,6 +156,11 @@ impl Tracks {
             .map(|stream| (stream.ssrc, &stream.track))
     }
 
+    /// How long packets may wait for the most impatient consumer.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.attached.iter().filter_map(Attached::patience).min()
+    }
+
     /// Consumers that panicked and were dropped.
     pub(crate) const fn panicked(&self) -> u64 {
         self.panicked
@@ -214,6 +219,7 @@ mod tests {
 
     use super::*;
     use crate::media::{Codec, MediaTime, SeqNo};
+    use crate::rtc::PATIENCE;
     use crate::rtp::Restart;
 
     /// Writes down what it hears, under its name.
@@ -251,6 +257,13 @@ mod tests {
                     self.say(&format!("{cause:?} as {track}"));
                 }
                 other => self.say(&format!("{other:?}")),
+            }
+        }
+
+        fn patience(&self) -> Duration {
+            match self.name {
+                "keen" => PATIENCE / 2,
+                _ => PATIENCE,
             }
         }
 
@@ -345,6 +358,20 @@ mod tests {
         room.packet(1, 7);
 
         assert_eq!(room.heard(), ["early: 7 of 1", "late: 7 of 1"]);
+    }
+
+    #[test]
+    fn the_most_impatient_consumer_decides_how_long_packets_wait() {
+        let mut room = Room::new();
+        assert_eq!(room.tracks.patience(), None);
+
+        room.attach("a", "TR_a");
+        assert_eq!(room.tracks.patience(), Some(PATIENCE));
+        let keen = room.attach("keen", "TR_a");
+        assert_eq!(room.tracks.patience(), Some(PATIENCE / 2));
+        room.tracks.detach(keen, room.now);
+
+        assert_eq!(room.tracks.patience(), Some(PATIENCE));
     }
 
     #[test]

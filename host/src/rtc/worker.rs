@@ -14,7 +14,6 @@ use nix::sys::epoll::{EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tracing::error;
 
-use super::Settings;
 use super::clock;
 use super::command::{Command, Link, Opening, PeerCommand, PeerId};
 use super::load::{self, Load};
@@ -22,6 +21,7 @@ use super::poller::{Poller, Token};
 use super::seat::{Flow, Seat};
 use super::socket::Batch;
 use super::timers::Deadlines;
+use super::{PATIENCE, Settings};
 
 /// Starts a worker's thread.
 ///
@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) poller: Poller,
     pub(crate) batch: Batch,
     pub(crate) settings: Settings,
+    /// A socket holds more than one turn reads: the next turn follows at once.
+    pub(crate) is_behind: bool,
 }
 
 struct Worker {
@@ -98,6 +100,8 @@ struct Worker {
     events: Vec<EpollEvent>,
     /// When this turn began.
     turn: Instant,
+    /// How long datagrams gather.
+    patience: Duration,
 }
 
 impl Worker {
@@ -117,12 +121,14 @@ impl Worker {
                 poller,
                 batch: Batch::new(),
                 settings,
+                is_behind: false,
             },
             seats: Vec::new(),
             slots: HashMap::new(),
             deadlines: Deadlines::default(),
             events: vec![EpollEvent::empty(); EVENTS],
             turn: clock::now(),
+            patience: PATIENCE,
         }
     }
 
@@ -140,13 +146,13 @@ impl Worker {
         }
     }
 
-    /// Sleeps out the tick, so that datagrams gather, and then until something happens: an idle
-    /// worker does not wake up. How many events there are.
+    /// Lets datagrams gather, and then sleeps until something happens: an idle worker does not wake
+    /// up. How many events there are.
     fn wait(&mut self) -> usize {
-        let next = self.turn + self.shared.settings.tick;
-        let tick = next.saturating_duration_since(clock::now());
-        if !tick.is_zero() {
-            clock::sleep(tick);
+        let next = self.turn + self.patience;
+        let rest = next.saturating_duration_since(clock::now());
+        if !std::mem::take(&mut self.shared.is_behind) && !rest.is_zero() {
+            clock::sleep(rest);
         }
         let rest = self
             .deadlines
@@ -194,14 +200,21 @@ impl Worker {
     }
 
     fn run_commands(&mut self) -> Flow {
+        let mut has_changed = false;
         loop {
             match self.inbox.try_recv() {
                 Ok(Command::Open(peer, opening)) => self.open(peer, *opening),
                 Ok(Command::Peer(peer, command)) => self.run_command(peer, command),
-                Err(TryRecvError::Empty) => return Flow::Continue,
+                Err(TryRecvError::Empty) => break,
                 Ok(Command::Shutdown) | Err(TryRecvError::Disconnected) => return Flow::End,
             }
+            has_changed = true;
         }
+        if has_changed {
+            let seats = self.seats.iter().flatten();
+            self.patience = seats.filter_map(Seat::patience).min().unwrap_or(PATIENCE);
+        }
+        Flow::Continue
     }
 
     fn run_command(&mut self, peer: PeerId, command: PeerCommand) {

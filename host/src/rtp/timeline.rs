@@ -153,6 +153,14 @@ impl Timeline {
         Some(self.by_arrival(self.last?, now))
     }
 
+    /// The RTP timestamp that stands for `pts`, which must not lie before the last break of the clock;
+    /// `None` before the first packet.
+    pub fn timestamp_at(&self, pts: Pts) -> Option<MediaTime> {
+        let last = self.last?;
+        let moved = pts.since(last.pts).cast_unsigned();
+        Some(MediaTime(last.timestamp.0.wrapping_add(moved)))
+    }
+
     /// The wall-clock time of `pts` (T1); `None` before the first packet.
     pub fn anchor(&self, pts: Pts) -> Option<Anchor> {
         let last = self.last?;

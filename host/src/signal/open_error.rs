@@ -105,7 +105,10 @@ impl From<DialError> for OpenError {
             DialFailure::TimedOut => OpenFailure::TimedOut,
             DialFailure::Tls => OpenFailure::Tls,
             DialFailure::Refused(status) => return Self::from_status(status, detail.as_bytes()),
-            DialFailure::NotWebSocket => OpenFailure::NotLiveKit,
+            // Signalling goes through no proxy.
+            DialFailure::Proxy(_) | DialFailure::NotProxy | DialFailure::NotWebSocket => {
+                OpenFailure::NotLiveKit
+            }
             DialFailure::Request => OpenFailure::Rejected,
         };
         Self::new(failure, detail)

@@ -1,15 +1,18 @@
-//! The real programs at the other end: livekit-server, and publishers on libwebrtc.
+//! The real programs at the other end: livekit-server, publishers on libwebrtc, and receivers of
+//! sound.
 //!
 //! Each is a child process that ends with its handle. `make setup` installs them.
 
 mod libwebrtc;
 mod livekit;
+mod receiver;
 mod tcp_proxy;
 
 use std::path::PathBuf;
 
 pub use libwebrtc::LibWebRtc;
 pub use livekit::{LiveKit, Network};
+pub use receiver::{Heard, Receiver, Text};
 pub use tcp_proxy::TcpProxy;
 
 /// A program that `.ci/setup` installed, by its path below the cache.

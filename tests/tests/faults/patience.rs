@@ -10,12 +10,11 @@ use livekit_protocol::DisconnectReason;
 use livekit_protocol::leave_request::Action;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
-use trackmill::egress::{Disk, Egress, EgressId, Ending, File, Outcome, Plan, Status, Track};
+use trackmill::egress::{Disk, Egress, Ending, File, Outcome, Plan, Status, Track};
 use trackmill::room::{Config, Credentials, Event, Room, SubscriptionId};
 use trackmill::rtc::{self, Workers};
 use trackmill::signal::{self, ApiKey, Publication, Reconnection, ServerUrl};
-use trackmill::sink::SyncPolicy;
-use trackmill::{clock, pipeline};
+use trackmill::{clock, filter};
 use trackmill_room::room::SimulatedRoom;
 use trackmill_room::simulation::{Fault, Passage};
 use trackmill_tests::deadline;
@@ -171,22 +170,10 @@ impl Participant {
     async fn begin(&mut self, publication: Publication) -> anyhow::Result<()> {
         let sid = publication.sid.clone();
         let room = self.joined.clone().context("the welcome came first")?;
-        let plan = Plan {
-            id: EgressId::random(),
-            track: Track { room, publication },
-            output: self
-                .folder
-                .path()
-                .join("take")
-                .display()
-                .to_string()
-                .parse()?,
-            sync: SyncPolicy::default(),
-            pipeline: pipeline::Settings::default(),
-        };
-        let egress = Egress::new(plan, clock::wall_clock());
-        self.writer
-            .spawn_on(egress.writer.run(), self.disk.handle());
+        let template = self.folder.path().join("take").display().to_string();
+        let plan = Plan::untouched(Track { room, publication }, template.parse()?);
+        let egress = Egress::new(plan, &filter::Workers::none(), clock::wall_clock());
+        self.writer.spawn_on(egress.sink.run(), self.disk.handle());
         self.subscription = Some(self.room.subscribe(sid, egress.consumer).await?);
         Ok(())
     }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use trackmill::egress::manifest::SeamReason;
 use trackmill_room::media::Media;
+use trackmill_room::publisher::TrackSpec;
+use trackmill_room::simulation::Config;
 use trackmill_tests::media;
 use trackmill_tests::passthrough::{
     elementary_stream, opus_packets, opus_runs, sent_slices, slices,
 };
-use trackmill_tests::{inspect, probe};
+use trackmill_tests::{deadline, inspect, probe};
 
 use super::stage::{ROOM, Stage, sounds_otherwise, vp8};
 use super::take::{only_take, takes, total};
@@ -46,6 +48,31 @@ async fn o4_silence_that_the_server_makes_up_is_never_in_the_file_and_its_time_i
     assert!((1_400..2_000).contains(&muted_for.as_millis()), "{mute:?}");
     take.lasts(&sent[before.start..], Duration::from_millis(20))?;
     inspect::opusinfo(&take.path)?;
+    Ok(())
+}
+
+/// More tracks than one participant takes: while others join, the first one has much to tell.
+#[tokio::test]
+async fn all_tracks_of_a_large_room_are_subscribed_to() -> anyhow::Result<()> {
+    let rare = TrackSpec {
+        speed: 0.01,
+        ..media::track("opus.ogg")?
+    };
+    let stage = Stage::playing(Config::default(), rare.clone()).await?;
+    for number in 1..TRACKS {
+        let identity = format!("bob {number}");
+        stage.room.publish(ROOM, &identity, rare.clone()).await?;
+    }
+
+    let recorder = stage.record_all()?;
+
+    deadline::found(format!("{TRACKS} subscriptions"), async || {
+        let subscribers = stage.room.subscribers().await.ok()?;
+        let tracks = subscribers.iter().flat_map(|subscriber| &subscriber.tracks);
+        (tracks.count() == TRACKS).then_some(())
+    })
+    .await;
+    drop(recorder);
     Ok(())
 }
 
@@ -207,3 +234,6 @@ async fn switch(stage: &Stage, media: Media) -> anyhow::Result<()> {
 
 /// A NAL unit that holds several (RFC 6184 §5.7.1): parameter sets in our clip.
 const STAP_A: u8 = 24;
+
+/// Those of ten participants.
+const TRACKS: usize = 500;

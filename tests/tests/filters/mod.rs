@@ -1,5 +1,6 @@
-//! Plugins as filters of a track: real guests in a chain, in virtual time.
+//! Plugins as filters of a track: real guests, in a chain and in a recording.
 
+mod egress;
 mod session;
 
 use std::time::{Duration, Instant};
@@ -115,10 +116,11 @@ impl Run {
 
     /// What the only plugin of the only filter has cost.
     fn report(&self) -> Report {
-        let mut reports = self.chain.reports().flatten();
-        let report = reports.next().expect("a plugin was opened");
-        assert!(reports.next().is_none(), "only one");
-        report
+        let mut accounts = self.chain.accounts();
+        assert_eq!(accounts.len(), 1);
+        let mut plugins = accounts.remove(0).plugins;
+        assert_eq!(plugins.len(), 1);
+        plugins.remove(0)
     }
 }
 

@@ -18,7 +18,7 @@ fn a_plugin_gets_its_samples_as_it_wants_them_and_changes_them() {
         run.finish();
 
         assert_eq!(run.sound(), vec![0.25; 50 * 1_920], "{guest}");
-        let (_, counts) = run.chain.counts().next().unwrap();
+        let counts = run.chain.accounts()[0].counts;
         assert_eq!(counts.changed, 50, "{guest}");
         let report = run.report();
         assert_eq!(report.digest, Digest::of(&guest::component(guest).unwrap()));
@@ -182,7 +182,7 @@ fn errors_that_a_plugin_returns_keep_their_severity() {
     run.collect();
     run.blocks(1);
 
-    let (_, counts) = run.chain.counts().next().unwrap();
+    let counts = run.chain.accounts()[0].counts;
     assert_eq!((counts.transient, counts.fatal), (2, 1), "{counts:?}");
     let switches = run.switches();
     assert!(

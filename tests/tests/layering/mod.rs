@@ -43,7 +43,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "egress",
         &[
-            "clock", "filter", "media", "mux", "pipeline", "rtc", "rtp", "signal", "sink",
+            "clock", "filter", "media", "mux", "pipeline", "plugins", "rtc", "rtp", "signal",
+            "sink",
         ],
     ),
     ("plugins", &[]),
@@ -64,6 +65,7 @@ const DRIVERS: &[&str] = &[
     "egress/recorder.rs",
     "egress/recovery.rs",
     "egress/writer.rs",
+    "filter/breakers.rs",
     "filter/proxy.rs",
     "filter/worker.rs",
     "main.rs",

@@ -3,20 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use trackmill::codec::encode::{self, OpusEncoder};
 use trackmill::filter::{
     Change, Content, Emission, Filter, FilterError, Halt, OnError, Open, Restart, Setup,
     TrackEvent, Turn, Verdict,
 };
-use trackmill::media::{
-    AudioBlock, AudioFormat, Channels, Codec, MediaTime, Pts, SampleRate, SeqNo, Ssrc,
-};
+use trackmill::media::{AudioBlock, AudioFormat, Channels, MediaTime, Pts, SampleRate};
 use trackmill::mux::Container;
 use trackmill::pipeline::decoded::{OnMute, Outlet, Sound, Work};
 use trackmill::pipeline::{Event, EventKind, Message, Output, Summary};
 use trackmill::rtp::RtpPacket;
 
 use super::recording::Recording;
+use super::sender::{QUICK, Sender};
 
 /// A track that goes through a filter comes out as loud as the filter makes it, and as long as it
 /// was.
@@ -29,7 +27,7 @@ fn a_filter_changes_what_goes_out_and_not_how_long_it_is() {
     let mut levels = Vec::new();
     for sound in [Sound::new(MESSAGES), quiet] {
         let mut recording = Recording::decoding(sound);
-        recording.packets(Sender::new(&recording).send(100));
+        recording.packets(Sender::new(recording.start).send(100));
 
         let heard = Heard::of(recording);
 
@@ -46,7 +44,7 @@ fn a_filter_changes_what_goes_out_and_not_how_long_it_is() {
 fn t3_a_lossy_track_is_as_long_as_it_was() {
     for percent in [1, 2, 5, 10] {
         let mut recording = Recording::decoding(Sound::new(MESSAGES));
-        let sent = Sender::new(&recording).send(1_500);
+        let sent = Sender::new(recording.start).send(1_500);
         let last = sent.len() - 1;
         let is_lost = |index: usize| index != 0 && index != last && index * 7_919 % 100 < percent;
         let came = (0..).zip(sent).filter(|(index, _)| !is_lost(*index));
@@ -67,7 +65,7 @@ fn t3_a_lossy_track_is_as_long_as_it_was() {
 #[test]
 fn s4_a_mute_is_silence_in_real_time() {
     let mut recording = Recording::decoding(Sound::new(MESSAGES));
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
     recording.packets(sender.send(50));
     recording.mute();
     recording.wait(Duration::from_secs(10));
@@ -98,7 +96,7 @@ fn s4_a_mute_may_be_a_pause() {
         on_mute: OnMute::Pause,
         ..Sound::new(MESSAGES)
     });
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
     recording.packets(sender.send(50));
     recording.mute();
     recording.wait(Duration::from_secs(10));
@@ -117,7 +115,7 @@ fn s4_a_mute_may_be_a_pause() {
 #[test]
 fn t3_an_hour_without_a_packet_is_made_up_piece_by_piece() {
     let mut recording = Recording::decoding(Sound::new(Outlet::Opus(QUICK)));
-    let mut sender = Sender::new(&recording);
+    let mut sender = Sender::new(recording.start);
     recording.packets(sender.send(50));
     recording.wait(Duration::from_secs(120));
     sender.pause(Duration::from_secs(120));
@@ -146,7 +144,7 @@ fn a_wav_file_holds_what_the_filter_made() {
             format: SPEECH,
         })
     });
-    recording.packets(Sender::new(&recording).send(100));
+    recording.packets(Sender::new(recording.start).send(100));
 
     let (file, summary) = recording.finish_one();
 
@@ -173,7 +171,7 @@ fn a_filtered_file_is_as_long_as_the_track() {
         filters: vec![gain(0.5)],
         ..Sound::new(Outlet::Opus(QUICK))
     });
-    recording.packets(Sender::new(&recording).send(100));
+    recording.packets(Sender::new(recording.start).send(100));
 
     let (file, summary) = recording.finish_one();
 
@@ -193,7 +191,7 @@ fn a_stall_of_the_network_costs_a_listener_sound_and_a_file_none() {
     };
     for (outlet, least, most) in [(wav, 0, 0), (MESSAGES, 16_000, 24_000)] {
         let mut recording = Recording::decoding(Sound::new(outlet));
-        let mut sender = Sender::new(&recording);
+        let mut sender = Sender::new(recording.start);
         recording.packets(sender.send(50));
         let late = sender.send(100);
         recording.wait(Duration::from_secs(2));
@@ -221,7 +219,7 @@ fn a_stall_of_the_network_costs_a_listener_sound_and_a_file_none() {
 #[test]
 fn t5_a_media_clock_that_is_slow_is_followed_to_2_5_ms() {
     let mut recording = Recording::decoding(Sound::new(MESSAGES));
-    let sent = Sender::new(&recording).send(1_000);
+    let sent = Sender::new(recording.start).send(1_000);
     recording.packets((0..).zip(sent).map(|(index, packet)| RtpPacket {
         // 1 % slow.
         timestamp: MediaTime(packet.timestamp.0 - index * 960 / 100),
@@ -241,7 +239,7 @@ fn t5_a_media_clock_that_is_slow_is_followed_to_2_5_ms() {
 fn s2_opus_packets_are_messages_as_they_came() {
     for (on_mute, between) in [(OnMute::Silence, 500), (OnMute::Pause, 0)] {
         let mut recording = Recording::of_packets(on_mute);
-        let mut sender = Sender::new(&recording);
+        let mut sender = Sender::new(recording.start);
         let mut sent = sender.send(50);
         recording.packets(sent.iter().cloned());
         recording.mute();
@@ -274,7 +272,7 @@ fn an_inspector_puts_out_what_it_says_and_nothing_else() {
         filters: vec![setup(Talker::default(), OnError::Bypass)],
         ..Sound::new(Outlet::Nothing)
     });
-    recording.packets(Sender::new(&recording).send(50));
+    recording.packets(Sender::new(recording.start).send(50));
 
     let mut outputs = recording.finish_other();
 
@@ -314,7 +312,7 @@ fn a_filter_that_fails_may_end_the_track() {
         filters: vec![setup(dies, OnError::StopTrack)],
         ..Sound::new(Outlet::Opus(QUICK))
     });
-    recording.packets(Sender::new(&recording).send(50));
+    recording.packets(Sender::new(recording.start).send(50));
 
     let halts = recording
         .other
@@ -389,11 +387,6 @@ const MESSAGES: Outlet = Outlet::Messages {
     format: SPEECH,
     frame: Duration::from_millis(20),
 };
-const QUICK: encode::Settings = encode::Settings {
-    bit_rate: Some(32_000),
-    complexity: 0,
-};
-
 /// Opens a filter that multiplies.
 #[derive(Debug)]
 struct Gain(f32);
@@ -424,56 +417,6 @@ impl Filter for Gain {
         Ok(Verdict::Changed)
     }
 }
-
-/// Sends a tone in packets of 20 ms, with redundancy, which arrive at once.
-struct Sender {
-    encoder: OpusEncoder,
-    now: Instant,
-    number: u64,
-    time: u64,
-}
-
-impl Sender {
-    fn new(recording: &Recording) -> Self {
-        let mono = AudioFormat::new(SampleRate::HZ_48000, Channels::Mono);
-        Self {
-            encoder: OpusEncoder::new(mono, QUICK).expect("an encoder"),
-            now: recording.start,
-            number: 0,
-            time: 0,
-        }
-    }
-
-    fn send(&mut self, count: usize) -> Vec<RtpPacket> {
-        (0..count).map(|_| self.packet()).collect()
-    }
-
-    fn pause(&mut self, pause: Duration) {
-        self.now += pause;
-        self.time += SampleRate::HZ_48000.samples(pause);
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "the tests are short")]
-    fn packet(&mut self) -> RtpPacket {
-        let tone = (self.time..self.time + 960).map(|at| (at as f32 * TONE).sin() * 0.5);
-        let tone: Vec<f32> = tone.collect();
-        let packet = RtpPacket {
-            ssrc: Ssrc(1),
-            sequence_number: SeqNo(self.number),
-            timestamp: MediaTime(1_000_000 + self.time),
-            codec: Codec::Opus,
-            marker: false,
-            arrival: self.now,
-            payload: self.encoder.encode(&tone).expect("a packet"),
-        };
-        self.number += 1;
-        self.pause(Duration::from_millis(20));
-        packet
-    }
-}
-
-/// 440 Hz at 48 kHz.
-const TONE: f32 = 440.0 * std::f32::consts::TAU / 48_000.0;
 
 /// What a listener got.
 struct Heard {

@@ -120,8 +120,8 @@ struct Carried {
     sent: Vec<RtpPacket>,
 }
 
-/// Carries all packets but the first and the last, which always come: they say what is missing
-/// between them.
+/// Carries all packets, of which those of the first and the last unit always come: they say what is
+/// missing between them, and where it begins and ends.
 fn carry(sent: &[RtpPacket], conditions: Conditions, seed: u64) -> Carried {
     let mut network = Network::new(conditions, seed);
     let mut sure = Network::new(
@@ -131,9 +131,9 @@ fn carry(sent: &[RtpPacket], conditions: Conditions, seed: u64) -> Carried {
         },
         seed,
     );
-    let (first, last) = (&sent[0], &sent[sent.len() - 1]);
+    let edges = [sent[0].timestamp, sent[sent.len() - 1].timestamp];
     for packet in sent {
-        let is_edge = [first, last].contains(&packet);
+        let is_edge = edges.contains(&packet.timestamp);
         let network = if is_edge { &mut sure } else { &mut network };
         network.send(packet.clone(), packet.arrival);
     }

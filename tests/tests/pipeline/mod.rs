@@ -9,8 +9,10 @@ mod changes;
 mod decoded;
 mod long;
 mod loss;
+mod plugins;
 mod publisher;
 mod recording;
+pub(crate) mod sender;
 mod sound;
 mod wire;
 

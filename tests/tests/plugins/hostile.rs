@@ -28,9 +28,10 @@ const FAIL_IN_PROCESS: &[(&str, &str)] = &[
     ("panic_in_process", "unreachable"),
 ];
 
-/// Those that other tests of this folder, or of `filters`, are about.
+/// Those that other tests of this folder, of `filters` or of `pipeline`, are about.
 const TESTED_ELSEWHERE: &[&str] = &[
     "delay",
+    "epilogue",
     "errors",
     "event_flood",
     "gain",
@@ -46,7 +47,9 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "metric_flood",
     "not_a_number",
     "panic_in_finish",
+    "panic_in_inspect",
     "panic_in_open",
+    "panic_once",
     "speaker",
     "stretch",
     "watcher",

@@ -9,5 +9,6 @@ mod lifecycle;
 mod mistakes;
 mod outages;
 mod passthrough;
+mod stream;
 mod support;
 mod take;

@@ -99,10 +99,8 @@ async fn a_server_without_the_subprotocol_is_refused() {
     let mut headers = Headers::default();
     headers.ask_for_subprotocols(&["pcm.v2"]).unwrap();
     let target = Target::parse(&server.url(), Query::Ours).unwrap();
-    let delivery = Delivery {
-        target: target.with_headers(headers),
-        ..delivery(&server.url(), impatient())
-    };
+    let mut delivery = delivery(&server.url(), impatient());
+    delivery.server.target = target.with_headers(headers);
 
     let (outcome, peer) = tokio::join!(outcome(delivery), server.accept());
 

@@ -2,6 +2,7 @@
 
 mod failures;
 mod outages;
+mod proxy;
 mod server;
 mod stream;
 mod tls;
@@ -25,10 +26,13 @@ fn delivery(url: &str, settings: Settings) -> Delivery {
         .add("Authorization: Bearer sesame")
         .expect("a header");
     Delivery {
-        target: Target::parse(url, Query::Ours)
-            .expect("a URL")
-            .with_headers(headers),
-        tls: Tls::system(),
+        server: trackmill::sink::websocket::Server {
+            target: Target::parse(url, Query::Ours)
+                .expect("a URL")
+                .with_headers(headers),
+            tls: Tls::system(),
+            proxy: None,
+        },
         identity: Identity {
             room: "room".into(),
             room_sid: "RM_1".into(),

@@ -78,7 +78,8 @@ async fn a_slow_reader_misses_the_oldest_sound_and_is_told_so() {
     let mut progress = sink.progress();
     let receive = async {
         let mut peer = server.accept().await;
-        let stalled = progress.wait_for(|counters| counters.dropped_slow > Duration::from_secs(20));
+        let stalled =
+            progress.wait_for(|progress| progress.counters.dropped_slow > Duration::from_secs(20));
         deadline::until("drops", stalled).await.unwrap();
         peer.hear_all().await
     };

@@ -149,10 +149,11 @@ async fn progress_can_be_watched() {
     let receive = async { server.accept().await.hear_all().await };
     let watch = async {
         feed(&sender, 0..10, 640).await;
-        let shown = progress.wait_for(|counters| counters.audio_messages >= 9);
+        let shown = progress.wait_for(|progress| progress.counters.audio_messages >= 9);
         let connections = deadline::until("progress", shown)
             .await
             .unwrap()
+            .counters
             .connections;
         drop(sender);
         connections

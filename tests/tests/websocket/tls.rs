@@ -16,10 +16,9 @@ async fn a_server_with_a_certificate_of_a_given_root_is_trusted() {
     let server = Server::start().await;
     let root = Root::named("ours");
     let acceptor = root.issue("localhost");
-    let (sink, sender) = WebSocketSink::new(Delivery {
-        tls: root.tls(),
-        ..delivery(&url(&server), Settings::default())
-    });
+    let mut delivery = delivery(&url(&server), Settings::default());
+    delivery.server.tls = root.tls();
+    let (sink, sender) = WebSocketSink::new(delivery);
     let receive = async {
         let (tcp, _) = server.listener.accept().await.unwrap();
         let tls = acceptor.accept(tcp).await.unwrap();
@@ -50,10 +49,8 @@ async fn a_certificate_that_is_not_trusted_says_what_to_do() {
     ] {
         let server = Server::start().await;
         let acceptor = root.issue(name);
-        let delivery = Delivery {
-            tls,
-            ..delivery(&url(&server), Settings::default())
-        };
+        let mut delivery = delivery(&url(&server), Settings::default());
+        delivery.server.tls = tls;
         let refuse = async {
             let (tcp, _) = server.listener.accept().await.unwrap();
             assert!(acceptor.accept(tcp).await.is_err(), "the client hangs up");

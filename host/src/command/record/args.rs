@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ValueEnum};
 
-use super::follow::{self, Selection};
-use crate::egress::EgressId;
+use super::follow::{self, Selection, Takes};
+use super::outputs::{OutputArgs, OutputError};
+use crate::egress::{Destination, EgressId};
 use crate::media::{ParticipantIdentity, RoomName, TrackSource};
 use crate::room::{self, Credentials};
 use crate::signal::{self, AccessToken, ApiKey, ServerUrl, ServerUrlError, TokenError};
-use crate::sink::path::{Template, TemplateError};
 
 /// Record tracks of a LiveKit room into files, untouched.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,15 +54,8 @@ pub struct Args {
     /// Record everything, also what is published later
     #[arg(long)]
     all: bool,
-    /// Where files go: a path with {room_name}, {room_id}, {track_id}, {track_type}, {track_source},
-    /// {publisher_identity}, {time}, {utc}; the codec gives the extension
-    #[arg(
-        long,
-        short,
-        value_name = "TEMPLATE",
-        default_value = "{track_id}-{time}"
-    )]
-    output: String,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Stop after this long, from the first packet, e.g. 90s, 30m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     duration: Option<Duration>,
@@ -93,7 +86,7 @@ pub(super) struct Job {
     pub(super) room: room::Config,
     pub(super) selection: Selection,
     pub(super) follow: follow::Settings,
-    pub(super) output: Template,
+    pub(super) destination: Destination,
     pub(super) report: Report,
 }
 
@@ -112,7 +105,7 @@ pub(super) enum UsageError {
     #[error(transparent)]
     Token(#[from] TokenError),
     #[error(transparent)]
-    Output(#[from] TemplateError),
+    Output(#[from] OutputError),
     #[error("the argument '{0}' is missing: give {0} or set {1}")]
     Missing(&'static str, &'static str),
     #[error(
@@ -130,6 +123,7 @@ impl Args {
     pub(super) fn job(self) -> Result<Job, UsageError> {
         let url = given(self.url.as_ref());
         let url = url.ok_or(UsageError::Missing("--url", "LIVEKIT_URL"))?;
+        let destination = self.output.destination()?;
         Ok(Job {
             room: room::Config {
                 url: ServerUrl::parse(&url)?,
@@ -139,9 +133,13 @@ impl Args {
             follow: follow::Settings {
                 wait: self.wait,
                 duration: self.duration,
+                takes: match destination {
+                    Destination::Files(_) => Takes::Everything,
+                    Destination::Stream(_) => Takes::Sound,
+                },
                 return_window: RETURN_WINDOW,
             },
-            output: self.output.parse()?,
+            destination,
             report: Report {
                 progress: !self.quiet,
                 json: self.json,
@@ -204,7 +202,7 @@ fn given(text: Option<&String>) -> Option<String> {
 }
 
 /// Reads `90s`, `1h30m`, `500ms`, or a bare number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string());
     }

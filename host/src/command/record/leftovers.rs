@@ -1,11 +1,15 @@
 use std::path::Path;
 
+use crate::egress::Destination;
 use crate::egress::recovery::{self, Leftover, Mode, Recovery};
-use crate::sink::path::Template;
 
 /// Makes whole what an earlier run left behind where this one will write, and tells what came of
 /// it, a line a file. Nothing that is found here keeps the new run from starting. Blocks.
-pub(super) fn recover(output: &Template) -> Vec<String> {
+pub(super) fn recover(destination: &Destination) -> Vec<String> {
+    let Destination::Files(place) = destination else {
+        return Vec::new();
+    };
+    let output = &place.template;
     let root = output.root();
     if !root.as_os_str().is_empty() && !root.is_dir() {
         return Vec::new();

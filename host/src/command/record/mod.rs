@@ -3,6 +3,7 @@
 mod args;
 mod follow;
 mod leftovers;
+mod outputs;
 mod progress;
 mod results;
 mod run;
@@ -18,9 +19,10 @@ use tokio::task::spawn_blocking;
 use super::Exit;
 use crate::clock;
 use crate::egress::Disk;
+use crate::filter;
 use crate::rtc::{self, Workers};
 use args::Job;
-use run::Run;
+use run::{Homes, Run};
 use stop::StopSignals;
 
 /// Records until what was asked for is over.
@@ -40,14 +42,21 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
 async fn record(job: Job) -> anyhow::Result<Exit> {
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let workers = Arc::new(Workers::start(threads, &rtc::Settings::default())?);
+    let filters = filter::Workers::start(threads, filter::worker::Settings::default())?;
+    let filters = Arc::new(filters);
     let disk = Disk::start()?;
-    let output = job.output.clone();
-    let recovered = spawn_blocking(move || leftovers::recover(&output)).await?;
+    let destination = job.destination.clone();
+    let recovered = spawn_blocking(move || leftovers::recover(&destination)).await?;
     let mut stop = StopSignals::install()?;
-    let run = Run::begin(job, Arc::clone(&workers), disk.handle().clone(), &recovered).await?;
+    let homes = Homes {
+        media: Arc::clone(&workers),
+        filters: Arc::clone(&filters),
+        disk: disk.handle().clone(),
+    };
+    let run = Run::begin(job, homes, &recovered).await?;
     let exit = Box::pin(run.complete(&mut stop)).await;
     // The last owner waits for the threads, which must not happen on the runtime.
-    spawn_blocking(move || drop((workers, disk))).await?;
+    spawn_blocking(move || drop((workers, filters, disk))).await?;
     exit
 }
 

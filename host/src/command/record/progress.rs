@@ -10,6 +10,7 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 
 use super::follow::RecordingId;
 use crate::pipeline::Progress;
+use crate::sink::websocket::{self, Watch};
 
 /// Shows how far each recording is.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ enum Mode {
 struct Line {
     name: String,
     progress: Arc<Progress>,
+    /// How far it is on the way to a server, if it goes to one.
+    delivery: Option<Watch>,
     bar: Option<ProgressBar>,
     before: Option<(Instant, u64)>,
 }
@@ -55,7 +58,13 @@ impl Display {
         }
     }
 
-    pub(super) fn begin(&mut self, id: RecordingId, name: String, progress: Arc<Progress>) {
+    pub(super) fn begin(
+        &mut self,
+        id: RecordingId,
+        name: String,
+        progress: Arc<Progress>,
+        delivery: Option<Watch>,
+    ) {
         let bar = match &self.mode {
             Mode::Terminal(bars) => Some(bars.add(line_of_text())),
             Mode::Off | Mode::Plain { .. } => None,
@@ -64,6 +73,7 @@ impl Display {
         let line = Line {
             name,
             progress,
+            delivery,
             bar,
             before: None,
         };
@@ -106,8 +116,9 @@ impl Display {
 
 impl Line {
     fn text(&mut self, now: Instant) -> String {
+        let delivery = self.delivery.as_ref().map(|delivery| *delivery.borrow());
         let Self { name, progress, .. } = self;
-        let bytes = progress.bytes();
+        let bytes = delivery.map_or_else(|| progress.bytes(), |delivery| delivery.counters.bytes);
         let (since, had) = self.before.replace((now, bytes)).unwrap_or((now, bytes));
         let seconds = now.saturating_duration_since(since).as_secs_f64();
         let rate = if seconds > 0.0 {
@@ -118,12 +129,24 @@ impl Line {
         let media = progress.media().as_secs();
         let (hours, minutes, seconds) = (media / 3_600, media / 60 % 60, media % 60);
         let muted = if progress.is_muted() { "  muted" } else { "" };
+        let sent = delivery.map(on_the_way).unwrap_or_default();
         format!(
-            "{name}  {hours:02}:{minutes:02}:{seconds:02}  {}  {rate}  lost {}{muted}",
+            "{name}  {hours:02}:{minutes:02}:{seconds:02}  {}  {rate}  lost {}{sent}{muted}",
             HumanBytes(bytes),
             progress.lost(),
         )
     }
+}
+
+fn on_the_way(delivery: websocket::Progress) -> String {
+    let dropped = delivery.counters.dropped().as_secs_f64();
+    let delay = delivery.delay.as_millis();
+    let link = if delivery.is_connected {
+        format!("delay {delay} ms")
+    } else {
+        "not connected".to_owned()
+    };
+    format!("  {link}  dropped {dropped:.1} s")
 }
 
 /// A bit rate: bytes in seconds.

@@ -5,9 +5,10 @@ use tokio::task::spawn_blocking;
 
 use super::follow::RecordingId;
 use super::progress::Display;
+use crate::clock;
 use crate::command::Exit;
-use crate::egress::manifest::Manifest;
-use crate::egress::{Ending, Failure, Outcome, Status};
+use crate::egress::manifest::{Manifest, Moment};
+use crate::egress::{Ending, Outcome, Status, Streamed};
 
 /// What came of the run.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(super) struct Results {
     json: bool,
     endings: BTreeMap<RecordingId, Ending>,
     files: usize,
+    /// Those of which a server got something.
+    streams: usize,
     failures: usize,
     manifests: Vec<String>,
     /// The errors that were printed: several recordings may end for the same reason.
@@ -28,6 +31,7 @@ impl Results {
             json,
             endings: BTreeMap::new(),
             files: 0,
+            streams: 0,
             failures: 0,
             manifests: Vec::new(),
             told: Vec::new(),
@@ -51,7 +55,7 @@ impl Results {
 
     /// What a recording left behind: its files get their manifests.
     pub(super) async fn outcome(&mut self, id: RecordingId, outcome: Outcome, display: &Display) {
-        let ending = self.ending_of(id, outcome.failure.as_ref());
+        let ending = self.ending_of(id, &outcome);
         for file in outcome.files {
             let path = file.path.clone();
             let ending = ending.clone();
@@ -61,11 +65,14 @@ impl Results {
                 Err(error) => self.fail(error),
             }
         }
+        if let Some(streamed) = outcome.stream {
+            self.sent(streamed, &ending, display);
+        }
     }
 
-    fn ending_of(&mut self, id: RecordingId, failure: Option<&Failure>) -> Ending {
-        let planned = self.endings.remove(&id);
-        let ending = match (failure, planned) {
+    fn ending_of(&mut self, id: RecordingId, outcome: &Outcome) -> Ending {
+        let planned = self.endings.remove(&id).or_else(|| outcome.ending.clone());
+        let ending = match (&outcome.failure, planned) {
             (Some(failure), _) => Ending::new(Status::Failed, failure.to_string()),
             (None, Some(planned)) => planned,
             (None, None) => Ending::new(Status::Failed, "the recorder ended by itself"),
@@ -90,6 +97,23 @@ impl Results {
         }
     }
 
+    fn sent(&mut self, streamed: Streamed, ending: &Ending, display: &Display) {
+        self.streams += usize::from(!streamed.sent.is_zero());
+        display.say(&format!(
+            "sent {:.1} s to {}, dropped {:.1} s: {}",
+            streamed.sent.as_secs_f64(),
+            streamed.target,
+            streamed.dropped.as_secs_f64(),
+            ending.reason,
+        ));
+        if self.json {
+            let now = Moment::from(clock::wall());
+            let ended = |manifest: Manifest| manifest.ended(ending, now, "").to_json_line();
+            self.manifests
+                .extend(streamed.manifests.into_iter().map(ended));
+        }
+    }
+
     /// How the command ends.
     #[expect(
         clippy::print_stdout,
@@ -102,7 +126,7 @@ impl Results {
         if self.failures > 0 {
             return Exit::Failed;
         }
-        if self.files == 0 {
+        if self.files + self.streams == 0 {
             display.say(if started == 0 {
                 "nothing recorded: no such track was published in time; check --room, the selection, and --wait"
             } else {

@@ -14,13 +14,14 @@ use super::results::Results;
 use super::stop::StopSignals;
 use crate::clock;
 use crate::command::Exit;
-use crate::egress::{Egress, EgressId, Ending, Outcome, Plan, Status, Track};
+use crate::egress::{
+    Destination, Egress, EgressId, Ending, Outcome, Plan, Reason, Sink, Status, Track,
+};
+use crate::filter;
 use crate::pipeline;
 use crate::room::{self, Room, SubscriptionId};
 use crate::rtc::{Notice, Workers};
 use crate::signal::{self, EndReason, Publication};
-use crate::sink::SyncPolicy;
-use crate::sink::path::Template;
 
 /// One run of the command: carries out what [`Follow`] plans.
 #[derive(Debug)]
@@ -29,38 +30,46 @@ pub(super) struct Run {
     /// Where we are; `None` before we are let in.
     joined: Option<signal::Room>,
     follow: Follow,
-    output: Template,
+    destination: Destination,
     display: Display,
     ticks: Option<Interval>,
-    /// Where the writers run.
-    disk: Handle,
-    writers: JoinSet<(RecordingId, Outcome)>,
+    homes: Homes,
+    sinks: JoinSet<(RecordingId, Outcome)>,
     subscriptions: BTreeMap<RecordingId, SubscriptionId>,
+    /// To say why a recording ends.
+    reasons: BTreeMap<RecordingId, Reason>,
     results: Results,
     is_leaving: bool,
 }
 
+/// Where the parts of a recording live.
+#[derive(Debug)]
+pub(super) struct Homes {
+    /// Consumers.
+    pub(super) media: Arc<Workers>,
+    /// Consumers that decode.
+    pub(super) filters: Arc<filter::Workers>,
+    /// What writes files. What feeds servers lives on the runtime of the command.
+    pub(super) disk: Handle,
+}
+
 impl Run {
     /// Begins to join the room; `news` is said first.
-    pub(super) async fn begin(
-        job: Job,
-        workers: Arc<Workers>,
-        disk: Handle,
-        news: &[String],
-    ) -> anyhow::Result<Self> {
+    pub(super) async fn begin(job: Job, homes: Homes, news: &[String]) -> anyhow::Result<Self> {
         let display = Display::new(job.report.progress);
         news.iter().for_each(|line| display.say(line));
-        let room = Room::join(job.room, workers).await?;
+        let room = Room::join(job.room, Arc::clone(&homes.media)).await?;
         Ok(Self {
             room,
             joined: None,
             follow: Follow::new(job.selection, job.follow, clock::now()),
-            output: job.output,
+            destination: job.destination,
             ticks: display.interval().map(ticks),
             display,
-            disk,
-            writers: JoinSet::new(),
+            homes,
+            sinks: JoinSet::new(),
             subscriptions: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             results: Results::new(job.report.json),
             is_leaving: false,
         })
@@ -84,7 +93,7 @@ impl Run {
 
     async fn wait(&mut self, stop: &mut StopSignals) {
         let deadline = self.follow.poll_timeout();
-        // In this order: when a session ends, so do its writers, and it knows why.
+        // In this order: when a session ends, so do its sinks, and it knows why.
         tokio::select! {
             biased;
             name = stop.next() => {
@@ -92,7 +101,7 @@ impl Run {
                 self.follow.stop(&Ending::new(Status::Complete, format!("stopped by {name}")));
             }
             Some(event) = self.room.next() => self.event(&event),
-            Some(done) = self.writers.join_next() => self.written(done).await,
+            Some(done) = self.sinks.join_next() => self.done(done).await,
             () = tick(&mut self.ticks) => self.display.refresh(clock::now()),
             () = at(deadline) => self.follow.handle_timeout(clock::now()),
         }
@@ -154,6 +163,9 @@ impl Run {
                 }
             }
             Action::End(id, ending) => {
+                if let Some(reason) = self.reasons.remove(&id) {
+                    reason.tell(&ending);
+                }
                 self.results.ending(id, ending);
                 if let Some(subscription) = self.subscriptions.remove(&id) {
                     self.room.unsubscribe(subscription).await;
@@ -163,6 +175,11 @@ impl Run {
                 let who = &publication.publisher.identity;
                 let text = format!("cannot record track {} of {who}: {why}", publication.sid);
                 self.results.fail(anyhow!(text));
+            }
+            Action::LeaveOut(publication, why) => {
+                let who = &publication.publisher.identity;
+                let text = format!("leaving out track {} of {who}: {why}", publication.sid);
+                self.display.say(&text);
             }
             Action::Leave => self.is_leaving = true,
         }
@@ -184,15 +201,15 @@ impl Run {
         let plan = Plan {
             id: EgressId::random(),
             track,
-            output: self.output.clone(),
-            sync: SyncPolicy::default(),
             pipeline: pipeline::Settings::default(),
+            filters: Vec::new(),
+            destination: self.destination.clone(),
         };
-        let egress = Egress::new(plan, clock::wall_clock());
-        self.display.begin(id, name, egress.progress);
-        let writer = egress.writer;
-        self.writers
-            .spawn_on(async move { (id, writer.run().await) }, &self.disk);
+        let egress = Egress::new(plan, &self.homes.filters, clock::wall_clock());
+        self.display
+            .begin(id, name, egress.progress, egress.delivery);
+        self.reasons.insert(id, egress.reason);
+        self.begin_sink(id, egress.sink);
         let sid = publication.sid.clone();
         match self.room.subscribe(sid, egress.consumer).await {
             Ok(subscription) => {
@@ -206,8 +223,18 @@ impl Run {
         }
     }
 
+    fn begin_sink(&mut self, id: RecordingId, sink: Sink) {
+        let blocks = matches!(sink, Sink::Files(_));
+        let run = async move { (id, sink.run().await) };
+        if blocks {
+            self.sinks.spawn_on(run, &self.homes.disk);
+        } else {
+            self.sinks.spawn(run);
+        }
+    }
+
     /// The events only tell of changes.
-    async fn tell_mute(&self, subscription: SubscriptionId, publication: &Publication) {
+    async fn tell_mute(&mut self, subscription: SubscriptionId, publication: &Publication) {
         let notice = if publication.is_muted {
             Notice::Muted
         } else {
@@ -216,11 +243,13 @@ impl Run {
         self.room.notice(subscription, notice).await;
     }
 
-    async fn written(&mut self, done: Result<(RecordingId, Outcome), JoinError>) {
+    async fn done(&mut self, done: Result<(RecordingId, Outcome), JoinError>) {
         match done {
             Ok((id, outcome)) => {
-                if outcome.failure.is_some() {
-                    self.follow.abort(id);
+                match &outcome.ending {
+                    _ if outcome.failure.is_some() => self.follow.abort(id),
+                    Some(ending) => self.follow.end(id, ending.clone()),
+                    None => {}
                 }
                 self.display.end(id);
                 self.results.outcome(id, outcome, &self.display).await;
@@ -229,11 +258,11 @@ impl Run {
         }
     }
 
-    /// Leaves the room and waits for the files.
+    /// Leaves the room and waits for the sinks.
     async fn finish(&mut self) -> Exit {
         self.room.leave().await;
-        while let Some(done) = self.writers.join_next().await {
-            self.written(done).await;
+        while let Some(done) = self.sinks.join_next().await {
+            self.done(done).await;
         }
         self.results.exit(self.follow.started(), &self.display)
     }

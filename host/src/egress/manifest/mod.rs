@@ -1,12 +1,14 @@
-//! The truthful summary of one recorded file, written beside it as `<file>.json` (architecture.md
-//! §6).
+//! The truthful summary of one recorded file, written beside it as `<file>.json`, or of what a
+//! server got (architecture.md §6).
 //!
 //! Names are those of LiveKit's own manifest where it has the field. Positions count from the start
 //! of the file; they and durations are nanoseconds. A *draft* (status `recording`) lies beside a
 //! file that still grows, so that recovery can tell what the file holds.
 
 mod content;
+mod delivery;
 mod moment;
+mod plugin;
 mod sound;
 
 use std::time::Duration;
@@ -14,11 +16,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use content::{Gap, GapCause, Jitter, List, Packets, Seam, SeamReason, Size, Span, Units};
+pub use delivery::{Delays, Delivery, Dropped};
 pub use moment::{Anchor, AnchorOrigin, Moment};
+pub use plugin::{Inspector, Metric, Plugin, Unsaid};
 pub use sound::{Filter, FilterSwitch, Sound};
 
 use super::{EgressId, Ending, Track};
-use crate::media::Codec;
+use crate::media::{AudioFormat, Channels, Codec, SampleRate};
 use crate::mux::Container;
 use crate::mux::recovery::Repair;
 use crate::pipeline::Summary;
@@ -36,9 +40,10 @@ pub struct Manifest {
     /// What was recorded. Unknown for a recovered file without a draft.
     #[serde(flatten)]
     pub subject: Option<Subject>,
-    /// The file's name, without its directory.
+    /// The file's name, without its directory; empty if it went to a server.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub file: String,
-    /// The file's size.
+    /// The file's size, or how many bytes the server got.
     pub bytes: u64,
     /// When the file was begun.
     pub started_at: Option<Moment>,
@@ -70,6 +75,12 @@ pub struct Manifest {
     /// What became of the sound, if it was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sound: Option<Sound>,
+    /// The filters that only looked, and what they did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inspectors: Vec<Inspector>,
+    /// What became of it on the way to a server, if it went to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
 }
 
 impl Manifest {
@@ -104,6 +115,8 @@ impl Manifest {
             gaps: List::default(),
             seams: List::default(),
             sound: None,
+            inspectors: Vec::new(),
+            delivery: None,
         }
     }
 
@@ -124,6 +137,15 @@ impl Manifest {
             gaps: List::new(&summary.gaps, |gap| Gap::new(gap, rate)),
             seams: List::new(&summary.seams, |seam| Seam::new(seam, rate)),
             sound: summary.sound.as_ref().and_then(Sound::new),
+            ..self
+        }
+    }
+
+    /// Says what a server got of it.
+    #[must_use]
+    pub fn delivered(self, delivery: Delivery) -> Self {
+        Self {
+            delivery: Some(delivery),
             ..self
         }
     }
@@ -155,6 +177,11 @@ impl Manifest {
             },
             ..self
         }
+    }
+
+    /// How the samples of the file are laid out, if it holds PCM.
+    pub fn samples(&self) -> Option<AudioFormat> {
+        self.subject.as_ref()?.samples()
     }
 
     /// Reads one. Fields of a later version are ignored.
@@ -227,15 +254,46 @@ pub struct Subject {
     pub track_kind: String,
     /// `camera`, `microphone`, `screen_share`, `screen_share_audio` or `unknown`.
     pub track_source: String,
-    /// `opus`, `h264` …
+    /// `opus`, `h264` …; empty if nothing came that would tell.
     pub codec: String,
-    /// `ogg`, `mp4`, `webm` or `wav`.
+    /// `ogg`, `mp4`, `webm`, `wav`, `pcm`, or `websocket`.
     pub container: String,
+    /// Samples a second of a file of PCM: a `.pcm` file itself does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample_rate: Option<u32>,
+    /// Channels of a file of PCM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
 }
 
 impl Subject {
     /// Names what a file holds.
     pub fn new(egress: &EgressId, track: &Track, codec: Codec, container: Container) -> Self {
+        Self::of(egress, track, Some(codec), container.extension())
+    }
+
+    /// Says how the samples of a file of PCM are laid out.
+    #[must_use]
+    pub fn sampled(self, format: Option<AudioFormat>) -> Self {
+        Self {
+            sample_rate: format.map(|format| format.rate.get()),
+            channels: format.map(|format| format.channels.count()),
+            ..self
+        }
+    }
+
+    /// How the samples of a file of PCM are laid out, if it is one.
+    pub fn samples(&self) -> Option<AudioFormat> {
+        let rate = SampleRate::new(self.sample_rate?)?;
+        Some(AudioFormat::new(rate, Channels::new(self.channels?)?))
+    }
+
+    /// Names what a server gets.
+    pub fn streamed(egress: &EgressId, track: &Track, codec: Option<Codec>) -> Self {
+        Self::of(egress, track, codec, "websocket")
+    }
+
+    fn of(egress: &EgressId, track: &Track, codec: Option<Codec>, container: &str) -> Self {
         let Track { room, publication } = track;
         Self {
             egress_id: egress.to_string(),
@@ -246,8 +304,10 @@ impl Subject {
             track_id: publication.sid.to_string(),
             track_kind: publication.kind.to_string(),
             track_source: publication.source.to_string(),
-            codec: codec.to_string(),
-            container: container.extension().into(),
+            codec: codec.map(|codec| codec.to_string()).unwrap_or_default(),
+            container: container.into(),
+            sample_rate: None,
+            channels: None,
         }
     }
 }

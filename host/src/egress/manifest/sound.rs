@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::List;
 use super::moment::nanoseconds;
-use crate::filter::{Counts, Switch};
+use super::plugin::Plugin;
+use crate::filter::{Account, Counts, Switch};
 use crate::media::ClockRate;
 use crate::pipeline::Sounds;
 
 /// What became of the sound of a track that was decoded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sound {
     /// Samples a second between decoder and filters.
     pub sample_rate: u32,
@@ -38,7 +39,7 @@ pub struct Sound {
 }
 
 /// What a filter did, in blocks as it got them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Filter {
     /// What it is called.
     pub name: String,
@@ -58,6 +59,9 @@ pub struct Filter {
     pub fatal_errors: u64,
     /// Sessions opened after one had died.
     pub restarts: u64,
+    /// The plugin that it is; several if it was replaced, the first 16 in order.
+    #[serde(default)]
+    pub plugins: Vec<Plugin>,
 }
 
 /// A filter began or ceased to do its work.
@@ -80,7 +84,6 @@ impl Sound {
     pub(super) fn new(sounds: &Sounds) -> Option<Self> {
         let format = sounds.format?;
         let last = |samples| format.rate.duration(samples);
-        let filters = sounds.filters.iter();
         Some(Self {
             sample_rate: format.rate.get(),
             channels: format.channels.count(),
@@ -90,16 +93,14 @@ impl Sound {
             removed: last(sounds.removed),
             undecodable: sounds.undecodable,
             events_dropped: sounds.events_dropped,
-            filters: filters
-                .map(|(name, counts)| Filter::new(name, *counts))
-                .collect(),
+            filters: sounds.filters.iter().map(Filter::new).collect(),
             switches: List::new(&sounds.switches, FilterSwitch::new),
         })
     }
 }
 
 impl Filter {
-    fn new(name: &str, counts: Counts) -> Self {
+    pub(super) fn new(account: &Account) -> Self {
         let Counts {
             passed,
             changed,
@@ -109,9 +110,9 @@ impl Filter {
             transient,
             fatal,
             restarts,
-        } = counts;
+        } = account.counts;
         Self {
-            name: name.to_owned(),
+            name: account.filter.clone(),
             passed,
             changed,
             silenced,
@@ -120,12 +121,13 @@ impl Filter {
             transient_errors: transient,
             fatal_errors: fatal,
             restarts,
+            plugins: account.plugins.iter().map(Plugin::new).collect(),
         }
     }
 }
 
 impl FilterSwitch {
-    fn new(switch: &Switch) -> Self {
+    pub(super) fn new(switch: &Switch) -> Self {
         Self {
             at: switch.pts.duration(ClockRate::OPUS),
             filter: switch.filter.clone(),

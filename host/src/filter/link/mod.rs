@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::adapt::{Adapter, Outcome, Shape};
 use super::chain::{Event, Gaps, Halt, Item, Text};
 use super::failure::{Breaker, OnError, Restart};
-use super::switch::{Change, Counts, Switch};
-use super::{EventVerdict, Filter, FilterError, Open, Report, Turn, Verdict};
+use super::switch::{Change, Switch};
+use super::{Account, EventVerdict, Filter, FilterError, Open, Turn, Verdict};
 use crate::media::{AudioBlock, AudioFormat, Pts};
 
 /// A filter of a chain.
@@ -44,9 +44,8 @@ pub(super) struct Link {
     /// Samples of a restarted filter that are none yet.
     warm_up: u64,
     halt: Option<Halt>,
-    counts: Counts,
-    /// What plugins are and have cost in sessions that are over.
-    reports: Vec<Report>,
+    /// What it did, but for what the present session has cost.
+    account: Account,
 }
 
 #[derive(Debug)]
@@ -76,7 +75,7 @@ impl Link {
     pub(super) fn new(setup: Setup, format: AudioFormat, gaps: Gaps) -> Self {
         let shape = Shape::new(setup.open.wants(), format);
         Self {
-            breaker: Breaker::new(setup.restart),
+            breaker: Breaker::new(setup.restart.clone()),
             adapter: Adapter::new(format, shape, 0),
             setup,
             format,
@@ -89,8 +88,7 @@ impl Link {
             lost_before: 0,
             warm_up: 0,
             halt: None,
-            counts: Counts::default(),
-            reports: Vec::new(),
+            account: Account::default(),
         }
     }
 
@@ -98,17 +96,14 @@ impl Link {
         self.setup.open.name()
     }
 
-    pub(super) const fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// What the plugins in its place are and have cost, the present one last.
-    pub(super) fn reports(&self) -> Vec<Report> {
-        let mut reports = self.reports.clone();
+    /// What it did so far.
+    pub(super) fn account(&self) -> Account {
+        let mut account = self.account.clone();
+        account.filter = self.name().to_owned();
         if let Session::Open(filter) = &self.session {
-            Report::add_to(&mut reports, filter.report());
+            account.add(filter.report());
         }
-        reports
+        account
     }
 
     pub(super) const fn halt(&self) -> Option<&Halt> {
@@ -204,19 +199,19 @@ impl Link {
     const fn judge(&mut self, verdict: Verdict) -> Outcome {
         match verdict {
             Verdict::Pass => {
-                self.counts.passed += 1;
+                self.account.counts.passed += 1;
                 Outcome::Dry
             }
             Verdict::Changed => {
-                self.counts.changed += 1;
+                self.account.counts.changed += 1;
                 Outcome::Wet
             }
             Verdict::Silence => {
-                self.counts.silenced += 1;
+                self.account.counts.silenced += 1;
                 Outcome::Silence
             }
             Verdict::Drop => {
-                self.counts.dropped += 1;
+                self.account.counts.dropped += 1;
                 match self.gaps {
                     Gaps::Allowed => Outcome::Gap,
                     Gaps::Silent => Outcome::Silence,
@@ -227,7 +222,7 @@ impl Link {
 
     /// A block goes without the filter.
     const fn miss(&mut self) -> Outcome {
-        self.counts.missed += 1;
+        self.account.counts.missed += 1;
         self.lost_before = self.lost_before.saturating_add(1);
         match self.setup.on_error {
             OnError::Bypass => Outcome::Dry,

@@ -7,7 +7,7 @@ use super::{Adapter, Breaker, Item, Link, Next, Session, Shape};
 use crate::filter::chain::Halt;
 use crate::filter::failure::OnError;
 use crate::filter::switch::Change;
-use crate::filter::{Filter, FilterError, Report};
+use crate::filter::{Filter, FilterError};
 use crate::media::Pts;
 
 impl Link {
@@ -15,19 +15,24 @@ impl Link {
         let reason = error.to_string();
         let is_final = match error {
             FilterError::Transient(_) => {
-                self.counts.transient += 1;
+                self.account.counts.transient += 1;
                 return;
             }
             FilterError::Fatal(_) => false,
             FilterError::Config(_) => true,
         };
-        self.counts.fatal += 1;
+        self.account.counts.fatal += 1;
         self.discard();
         let retry = if is_final {
             None
         } else {
             self.breaker.fail(now)
         };
+        self.be_out_of_order(reason, retry, at, now);
+    }
+
+    /// It does not work, until it may be opened again.
+    fn be_out_of_order(&mut self, reason: String, retry: Option<Instant>, at: Pts, now: Instant) {
         let change = match (self.setup.on_error, retry) {
             (OnError::StopTrack, _) => self.halt_with(Halt::Track(reason.clone())),
             (OnError::FailEgress, _) => self.halt_with(Halt::Egress(reason.clone())),
@@ -41,7 +46,7 @@ impl Link {
     /// Drops the session, and keeps what it has cost.
     fn discard(&mut self) {
         if let Session::Open(filter) = std::mem::replace(&mut self.session, Session::GivenUp) {
-            Report::add_to(&mut self.reports, filter.report());
+            self.account.add(filter.report());
         }
     }
 
@@ -80,6 +85,9 @@ impl Link {
             Session::Waiting { until } if until <= now => true,
             _ => return,
         };
+        if self.breaker.is_open(now) {
+            return self.be_out_of_order(BROKEN.into(), None, at, now);
+        }
         let Shape { format, block } = self.shape();
         match self.setup.open.open(format, block, now) {
             Ok(filter) => self.opened(filter, is_again, at, out),
@@ -104,7 +112,7 @@ impl Link {
         self.session = Session::Open(filter);
         self.hear();
         if is_again {
-            self.counts.restarts += 1;
+            self.account.counts.restarts += 1;
             self.report(Change::Restarted, at, String::new());
         }
     }
@@ -114,7 +122,7 @@ impl Link {
         if next.change == Change::Replaced {
             self.previous = Some((before, now + TRIAL));
         }
-        self.breaker = Breaker::new(self.setup.restart);
+        self.breaker = Breaker::new(self.setup.restart.clone());
         self.session = Session::New;
         self.warm_up = 0;
         self.adapter = Adapter::new(self.format, self.shape(), 0);
@@ -132,7 +140,7 @@ impl Link {
         match tail {
             Ok(tail) => tail.unwrap_or_default(),
             Err(error) => {
-                self.counts.fatal += 1;
+                self.account.counts.fatal += 1;
                 tracing::warn!(filter = self.name(), %error, "A filter failed at its end.");
                 Vec::new()
             }
@@ -148,5 +156,8 @@ fn as_fatal(error: FilterError) -> FilterError {
     }
 }
 
+/// Why a filter is not opened that did not fail here.
+const BROKEN: &str = "the plugin failed too often on this and other tracks: it is opened on new ones \
+                      when it has been quiet for a while";
 /// How long what was replaced may come back.
 const TRIAL: Duration = Duration::from_secs(60);

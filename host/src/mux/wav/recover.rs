@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::header::{Header, MAX, is_wav, padding};
+use super::sound::Sound;
+use crate::media::AudioFormat;
 use crate::mux::Output;
 use crate::mux::recovery::{Repair, RepairError, Source, Window};
 
@@ -46,22 +48,27 @@ pub fn recover(source: &dyn Source) -> Result<Repair, RepairError> {
     })
 }
 
-/// Cuts a raw file of PCM behind its last whole sample, whether it has one channel or two. Nothing in
-/// the file says its rate: how long it plays and how many units it holds is not known, and given as
-/// zero.
+/// Cuts a raw file of PCM behind its last whole sample. Nothing in the file says how samples are laid
+/// out: if `format` is not known, it is cut so that it is whole with one channel or two, and how long
+/// it plays and how many units it holds is given as zero. Units are counted as 20 ms.
 ///
 /// # Errors
 /// [`RepairError::NothingWritten`] if there is no whole sample.
-pub fn recover_raw(source: &dyn Source) -> Result<Repair, RepairError> {
-    let keep = source.len() - source.len() % STEREO;
-    if keep == 0 {
+pub fn recover_raw(
+    source: &dyn Source,
+    format: Option<AudioFormat>,
+) -> Result<Repair, RepairError> {
+    let block = format.map_or(STEREO, |format| u64::from(Sound::Pcm(format).block()));
+    let samples = source.len() / block;
+    if samples == 0 {
         return Err(RepairError::NothingWritten("it holds no whole sample"));
     }
+    let rate = format.map(|format| format.rate);
     Ok(Repair {
-        keep,
+        keep: samples * block,
         outputs: Vec::new(),
-        duration: Duration::ZERO,
-        units: 0,
+        duration: rate.map_or(Duration::ZERO, |rate| rate.duration(samples)),
+        units: rate.map_or(0, |rate| samples.div_ceil(rate.samples(UNIT))),
     })
 }
 

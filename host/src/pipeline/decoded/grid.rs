@@ -1,3 +1,4 @@
+use super::steps::Unit;
 use crate::codec::Decoder;
 use crate::media::{AudioBlock, AudioFormat, Marks, Pts};
 use crate::pipeline::summary::Sounds;
@@ -43,21 +44,20 @@ impl Grid {
         at.saturating_sub(self.position) > self.samples(LONGEST_CONCEALED)
     }
 
-    /// Decodes the unit that begins at `at`, and makes up what is missing before it.
-    pub(super) fn unit(
-        &mut self,
-        at: u64,
-        unit: &[u8],
-        counts: &mut Sounds,
-        out: &mut Vec<AudioBlock>,
-    ) {
+    /// Decodes a unit, and makes up what is missing before it.
+    pub(super) fn unit(&mut self, unit: &Unit, counts: &mut Sounds, out: &mut Vec<AudioBlock>) {
+        let Unit {
+            at,
+            rtp_timestamp,
+            ref data,
+        } = *unit;
         let tolerance = self.samples(TOLERANCE);
         let gap = at.saturating_sub(self.position);
         if gap >= tolerance {
-            self.conceal(gap, unit, counts, out);
+            self.conceal(gap, data, counts, out);
         }
         let mut samples = Vec::new();
-        if self.decoder.decode(unit, &mut samples).is_err() {
+        if self.decoder.decode(data, &mut samples).is_err() {
             counts.undecodable += 1;
             return;
         }
@@ -68,7 +68,14 @@ impl Grid {
             samples.drain(..self.format.values(cut));
             counts.removed += cut as u64;
         }
-        counts.decoded += self.put(samples, Marks::default(), out);
+        let block = self.block(samples, Marks::default());
+        counts.decoded += self.put(
+            AudioBlock {
+                rtp_timestamp,
+                ..block
+            },
+            out,
+        );
     }
 
     /// `count` samples of silence.
@@ -86,7 +93,8 @@ impl Grid {
             ..Marks::default()
         };
         let samples = vec![0.0; self.format.values(len)];
-        counts.silent += self.put(samples, marks, out);
+        let block = self.block(samples, marks);
+        counts.silent += self.put(block, out);
     }
 
     /// Leaves everything up to `at` out.
@@ -107,25 +115,29 @@ impl Grid {
             concealed: true,
             ..Marks::default()
         };
-        counts.concealed += self.put(samples, marks, out);
+        let block = self.block(samples, marks);
+        counts.concealed += self.put(block, out);
     }
 
-    /// Puts sound at the end; how many samples.
-    fn put(&mut self, samples: Vec<f32>, mut marks: Marks, out: &mut Vec<AudioBlock>) -> u64 {
-        if samples.is_empty() {
-            return 0;
-        }
-        marks.discontinuity = std::mem::take(&mut self.is_broken);
-        let block = AudioBlock {
+    /// Sound that comes at the end, made up unless something else is said.
+    fn block(&self, samples: Vec<f32>, marks: Marks) -> AudioBlock {
+        AudioBlock {
             format: self.format,
             pts: Pts(self.format.rate.ticks(self.position)),
             rtp_timestamp: None,
             marks,
             samples,
-        };
+        }
+    }
+
+    /// Puts sound at the end; how many samples.
+    fn put(&mut self, mut block: AudioBlock, out: &mut Vec<AudioBlock>) -> u64 {
         let len = block.len_per_channel() as u64;
-        self.position += len;
-        out.push(block);
+        if len > 0 {
+            block.marks.discontinuity = std::mem::take(&mut self.is_broken);
+            self.position += len;
+            out.push(block);
+        }
         len
     }
 

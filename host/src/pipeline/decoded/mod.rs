@@ -11,6 +11,7 @@ mod outlet;
 mod running;
 mod sound_file;
 mod steps;
+mod switches;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -199,7 +200,11 @@ impl Destination for Decoded {
 
     fn lost(&mut self, _now: Instant) {}
 
-    fn restart(&mut self, _now: Instant) {}
+    fn restart(&mut self, _now: Instant) {
+        if let Some(running) = self.running_mut() {
+            running.restart();
+        }
+    }
 
     fn mute(&mut self, around: &mut Around<'_>) {
         self.event(TrackEvent::Muted, around);

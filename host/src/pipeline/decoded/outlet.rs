@@ -80,6 +80,19 @@ impl Outlet {
         Ok(Opened::new(kind, from))
     }
 
+    /// The same for what follows sound of `from`: whoever listens hears of its format only once.
+    pub(super) fn settled(self, from: AudioFormat) -> Self {
+        let Self::Messages { format, frame } = self else {
+            return self;
+        };
+        let AudioFormat { rate, channels } = format.of(from);
+        let format = Work {
+            rate: Some(rate),
+            channels: Some(channels),
+        };
+        Self::Messages { format, frame }
+    }
+
     const fn container(self) -> Option<Container> {
         match self {
             Self::Opus(_) => Some(Container::Ogg),
@@ -108,6 +121,7 @@ fn opus(
     let start = Start {
         container,
         metadata,
+        samples: None,
     };
     Ok(Kind::Opus(encoder, SoundFile::new(start, muxer)))
 }
@@ -118,6 +132,7 @@ fn pcm(container: Container, format: AudioFormat, metadata: Metadata) -> Result<
     let start = Start {
         container,
         metadata,
+        samples: Some(format),
     };
     Ok(Kind::Pcm(format, SoundFile::new(start, muxer)))
 }
@@ -191,6 +206,13 @@ impl Opened {
                 sounds.switches.push(switch.clone());
                 say(switch.pts, EventKind::Switch(switch), around);
             }
+        }
+    }
+
+    /// Something is to be said to those who listen.
+    pub(super) fn note(&self, pts: Pts, kind: EventKind, around: &mut Around<'_>) {
+        if self.is_live() {
+            say(pts, kind, around);
         }
     }
 

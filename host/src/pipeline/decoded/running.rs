@@ -1,23 +1,23 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::grid::Grid;
 use super::outlet::Opened;
-use super::steps::{Step, Steps};
-use super::{OnMute, Sound, SoundError, Track};
+use super::steps::{Step, Steps, Unit};
+use super::{OnMute, Sound, SoundError, Track, switches};
 use crate::bitstream::opus;
 use crate::codec::reblock::Reblocker;
-use crate::filter::{Chain, Setup, TrackEvent};
-use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, NtpTimestamp, Pts};
+use crate::filter::{Chain, Item, Setup, TrackEvent};
+use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, MediaTime, NtpTimestamp, Pts};
 use crate::mux::Metadata;
-use crate::pipeline::destination::Around;
+use crate::pipeline::destination::{Around, Between};
 use crate::pipeline::{Sounds, file};
 
 /// A track that is being decoded.
 #[derive(Debug)]
 pub(super) struct Running {
+    /// The track's SID, for the log.
+    name: String,
     codec: Codec,
     /// Ticks of the timeline.
     clock: ClockRate,
@@ -43,6 +43,7 @@ pub(super) struct Running {
     /// How far silence that stands for missing packets stays behind time.
     patience: Duration,
     stretches: Vec<AudioBlock>,
+    between: Between,
 }
 
 impl Running {
@@ -74,6 +75,7 @@ impl Running {
             ..Sounds::default()
         });
         Ok(Self {
+            name: track.source.track.clone(),
             codec,
             clock: codec.clock_rate(),
             origin: first.pts,
@@ -90,6 +92,7 @@ impl Running {
             sound,
             patience: track.patience,
             stretches: Vec::new(),
+            between: Between::NONE,
         })
     }
 
@@ -97,14 +100,23 @@ impl Running {
     pub(super) fn unit(&mut self, unit: AccessUnit, around: &mut Around<'_>) {
         let pts = self.place(unit.pts);
         let nothing = pts.since(self.last_end);
-        around.summary.close_gap(self.last, nothing);
+        let was_lost = around.summary.close_gap(self.last, nothing);
+        let nothing = self.clock.duration(u64::try_from(nothing).unwrap_or(0));
+        let gap = self.between.unit(nothing, was_lost);
+        let gap = gap.map(|gap| (self.ticks(self.last_end), gap));
         self.last = pts;
         self.last_end = pts.plus(file::sound(self.codec, &unit).unwrap_or(0));
         self.ends_in_pause = self.clock == ClockRate::OPUS && opus::is_dtx(&unit.data);
         let at = self.sample(unit.pts);
         let data = unit.data;
         let bytes = data.len() as u64;
-        if self.steps.push(Step::Unit { at, data }) {
+        let rtp_timestamp = around.timeline.timestamp_at(unit.pts).map(MediaTime::wire);
+        let unit = Unit {
+            at,
+            rtp_timestamp,
+            data,
+        };
+        if self.steps.push(Step::Unit(unit)) {
             around.summary.units.written += 1;
             around.summary.bytes += bytes;
         } else {
@@ -112,6 +124,14 @@ impl Running {
         }
         self.fill_at = Some(around.now + self.patience + self.pace());
         self.work(around);
+        if let Some((pts, gap)) = gap {
+            self.outlet.note(pts, gap, around);
+        }
+    }
+
+    /// The units that follow are of another stream.
+    pub(super) const fn restart(&mut self) {
+        self.between.restart();
     }
 
     /// Something happened to the track just now.
@@ -183,15 +203,13 @@ impl Running {
         let len = self.grid.position();
         self.outlet.finish(len, around);
         self.fill_at = None;
-        let counts = self.chain.counts();
-        let counts = counts.map(|(name, counts)| (name.to_owned(), counts));
-        let counts = counts.collect();
-        self.sounds(around).filters = counts;
+        self.sounds(around).filters = self.chain.accounts();
     }
 
     /// What it was made of, for the track to go on with.
     pub(super) fn into_sound(self) -> Sound {
         Sound {
+            outlet: self.sound.outlet.settled(self.grid.format()),
             filters: self.chain.into_setups(),
             ..self.sound
         }
@@ -264,7 +282,7 @@ impl Running {
                 }
                 Step::Silence { until } => left -= self.silence(until, left, around),
                 Step::Jump { to } => self.grid.jump(to),
-                Step::Unit { at, data } => self.decode(at, data, around),
+                Step::Unit(unit) => self.decode(unit, around),
             }
             self.filter(around);
             self.release_events(around);
@@ -285,10 +303,11 @@ impl Running {
         count
     }
 
-    fn decode(&mut self, at: u64, data: Bytes, around: &mut Around<'_>) {
+    fn decode(&mut self, unit: Unit, around: &mut Around<'_>) {
+        let at = unit.at;
         if self.grid.is_far(at) {
             let is_left_out = self.sound.on_mute == OnMute::Pause && self.is_muted_within(at);
-            self.steps.push_front(Step::Unit { at, data });
+            self.steps.push_front(Step::Unit(unit));
             self.steps.push_front(if is_left_out {
                 Step::Jump { to: at }
             } else {
@@ -297,7 +316,7 @@ impl Running {
             return;
         }
         let sounds = around.summary.sound.get_or_insert_default();
-        self.grid.unit(at, &data, sounds, &mut self.stretches);
+        self.grid.unit(&unit, sounds, &mut self.stretches);
     }
 
     /// Sends what the grid gave through the filters.
@@ -315,6 +334,9 @@ impl Running {
 
     fn put_out(&mut self, around: &mut Around<'_>) {
         while let Some(item) = self.chain.poll() {
+            if let Item::Switch(switch) = &item {
+                switches::log(&self.name, switch);
+            }
             self.outlet.item(item, around);
         }
         if let Some(halt) = self.chain.halt() {
@@ -355,6 +377,11 @@ impl Running {
     /// Where a place of the timeline is on the grid.
     fn sample(&self, pts: Pts) -> u64 {
         self.samples(self.place(pts).0)
+    }
+
+    /// A place of the track in 48 kHz ticks.
+    fn ticks(&self, pts: Pts) -> Pts {
+        Pts(self.grid.format().rate.ticks(self.samples(pts.0)))
     }
 
     /// How many samples last so many ticks of the timeline.

@@ -18,8 +18,17 @@ pub(super) enum Step {
     Silence { until: u64 },
     /// Nothing up to there.
     Jump { to: u64 },
-    /// An access unit that begins there.
-    Unit { at: u64, data: Bytes },
+    /// An access unit.
+    Unit(Unit),
+}
+
+/// An access unit that is to be decoded.
+#[derive(Debug)]
+pub(super) struct Unit {
+    /// Where it begins.
+    pub(super) at: u64,
+    pub(super) rtp_timestamp: Option<u32>,
+    pub(super) data: Bytes,
 }
 
 impl Steps {

@@ -53,7 +53,7 @@ impl Socket {
         token: &AccessToken,
     ) -> Result<Self, OpenError> {
         let request = request(url, query, token)?;
-        let stream = dial::connect(request, url.endpoint(), &Tls::system(), limits()).await?;
+        let stream = dial::connect(request, url.endpoint(), &Tls::system(), None, limits()).await?;
         Ok(Self { stream })
     }
 

@@ -14,8 +14,8 @@
 //! | `{retry}` | how often the recording was begun anew; 0 at first |
 //!
 //! A template that is empty or ends in `/` names a directory; the file is then called
-//! `<track_id>-<time>.<extension>`. The extension follows from the codec: a known wrong one is
-//! replaced (`x.mp4` for a VP8 track becomes `x.webm`). An absolute template is kept; `../` at the
+//! `<track_id>-<time>.<extension>`. The extension follows from what is in the file: a known wrong one
+//! is replaced (`x.mp4` for a VP8 track becomes `x.webm`). An absolute template is kept; `../` at the
 //! beginning of a relative one is taken off, as LiveKit's egress does.
 //!
 //! Room names and identities are chosen by strangers: no value can leave the component of the path
@@ -41,6 +41,8 @@ pub struct Template {
     directories: Vec<Component>,
     /// The file name without its extension.
     stem: Component,
+    /// The extension it was written with, if it is a known one.
+    extension: Option<&'static str>,
 }
 
 impl Template {
@@ -59,9 +61,9 @@ impl Template {
                 name => names.push(name),
             }
         }
-        let stem = match file {
-            "" | "." | ".." => "",
-            _ => names.pop().map_or("", without_known_extension),
+        let (stem, extension) = match file {
+            "" | "." | ".." => ("", None),
+            _ => split_extension(names.pop().unwrap_or_default()),
         };
         Ok(Self {
             is_absolute: text.starts_with('/'),
@@ -73,6 +75,7 @@ impl Template {
                 "" => Component::parse("{track_id}-{time}", MAX_STEM)?.with_retry(),
                 stem => Component::parse(stem, MAX_STEM)?,
             },
+            extension,
         })
     }
 
@@ -85,6 +88,11 @@ impl Template {
         let stem = self.stem.fill(values, MAX_STEM);
         path.push(format!("{stem}.{extension}"));
         path
+    }
+
+    /// The extension it was written with, without the dot and in lower case, if it is a known one.
+    pub const fn extension(&self) -> Option<&'static str> {
+        self.extension
     }
 
     /// The directory that holds every file of this template: its path up to the first token. Empty
@@ -120,17 +128,12 @@ impl fmt::Display for Template {
         for directory in &self.directories {
             write!(f, "{directory}/")?;
         }
-        if self.stem.is_default() {
-            return Ok(());
+        if !self.stem.is_default() {
+            write!(f, "{}", self.stem)?;
         }
-        let stem = self.stem.to_string();
-        f.write_str(&stem)?;
-        // What looks like an extension or a directory would not be read as a name.
-        let is_misread = stem == "." || stem == ".." || without_known_extension(&stem) != stem;
-        if is_misread {
-            f.write_str(".mp4")
-        } else {
-            Ok(())
+        match self.extension {
+            Some(extension) => write!(f, ".{extension}"),
+            None => Ok(()),
         }
     }
 }
@@ -157,13 +160,14 @@ pub enum TemplateError {
     ControlCharacter(String),
 }
 
-fn without_known_extension(name: &str) -> &str {
-    let is_known =
-        |extension: &str| KNOWN_EXTENSIONS.contains(&extension.to_ascii_lowercase().as_str());
-    match name.rsplit_once('.') {
-        Some((stem, extension)) if is_known(extension) => stem,
-        _ => name,
-    }
+/// Splits a known extension off.
+fn split_extension(name: &str) -> (&str, Option<&'static str>) {
+    let split = name.rsplit_once('.').and_then(|(stem, written)| {
+        let is_it = |known: &&&str| known.eq_ignore_ascii_case(written);
+        let extension = KNOWN_EXTENSIONS.iter().find(is_it)?;
+        Some((stem, Some(*extension)))
+    });
+    split.unwrap_or((name, None))
 }
 
 /// Bytes that Linux and macOS file systems take.
@@ -269,6 +273,27 @@ mod tests {
         let path = Template::parse("").unwrap().fill(&again.borrowed(), "ogg");
 
         assert_eq!(path, Path::new("TR_1-2026-08-31T174523-2.ogg"));
+    }
+
+    #[test]
+    fn the_extension_it_was_written_with_is_known_and_read_back() {
+        for (text, extension) in [
+            ("a/x.WAV", Some("wav")),
+            ("x.pcm", Some("pcm")),
+            ("x.mp4.wav", Some("wav")),
+            ("a.wav/", None),
+            ("a.wav/x", None),
+            ("x.unknown", None),
+            (".wav", Some("wav")),
+            ("..mp4", Some("mp4")),
+            ("", None),
+        ] {
+            let template = Template::parse(text).unwrap();
+
+            assert_eq!(template.extension(), extension, "{text}");
+            let again = Template::parse(&template.to_string());
+            assert_eq!(again.as_ref(), Ok(&template), "{text}: {template}");
+        }
     }
 
     #[test]

@@ -16,6 +16,23 @@ pub enum Format {
     Opus,
 }
 
+/// What binary messages are to hold. What is left open is as the track has it, and known when its
+/// first packet comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// PCM.
+    Pcm {
+        /// Samples a second: 8, 16, 24 or 48 kHz.
+        rate: SampleRate,
+        /// As many as the track has, if left open.
+        channels: Option<Channels>,
+        /// How long a message lasts.
+        frame: FrameDuration,
+    },
+    /// Opus packets as they come.
+    Opus,
+}
+
 /// How long a PCM message lasts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FrameDuration {
@@ -53,19 +70,46 @@ impl Format {
         frame: FrameDuration::Ms10,
     };
 
-    /// The default for a track that has so many channels: 48 kHz, 20 ms.
-    pub const fn of_source(channels: Channels) -> Self {
-        Self::Pcm {
-            audio: AudioFormat::new(SampleRate::HZ_48000, channels),
-            frame: FrameDuration::Ms20,
-        }
-    }
-
     /// The value of the header `Content-Type`.
     pub(super) const fn content_type(self) -> &'static str {
         match self {
             Self::Pcm { .. } => "audio/x-raw",
             Self::Opus => "audio/opus",
+        }
+    }
+}
+
+impl Wanted {
+    /// What LiveKit's own egress sends: [`Format::LIVEKIT`].
+    pub const LIVEKIT: Self = Self::Pcm {
+        rate: SampleRate::HZ_48000,
+        channels: Some(Channels::Stereo),
+        frame: FrameDuration::Ms10,
+    };
+
+    /// What it is for a track that has so many channels.
+    pub fn of_source(self, channels: Channels) -> Format {
+        match self {
+            Self::Opus => Format::Opus,
+            Self::Pcm {
+                rate,
+                channels: wanted,
+                frame,
+            } => Format::Pcm {
+                audio: AudioFormat::new(rate, wanted.unwrap_or(channels)),
+                frame,
+            },
+        }
+    }
+}
+
+/// 48 kHz, as many channels as the track has, 20 ms.
+impl Default for Wanted {
+    fn default() -> Self {
+        Self::Pcm {
+            rate: SampleRate::HZ_48000,
+            channels: None,
+            frame: FrameDuration::default(),
         }
     }
 }
@@ -102,19 +146,24 @@ impl Wishes {
     /// What is sent if `base` is configured. Whoever asks for a rate, channels or a frame asks for
     /// PCM.
     #[must_use]
-    pub fn applied_to(self, base: Format) -> Format {
-        let (audio, frame) = match (self.encoding, base) {
-            (Some(Encoding::Opus), _) => return Format::Opus,
-            (None, Format::Opus) if self.is_silent_about_pcm() => return Format::Opus,
-            (_, Format::Pcm { audio, frame }) => (audio, frame),
-            (_, Format::Opus) => (AudioFormat::OPUS, FrameDuration::default()),
+    pub fn applied_to(self, base: Wanted) -> Wanted {
+        let base = match (self.encoding, base) {
+            (Some(Encoding::Opus), _) => return Wanted::Opus,
+            (None, Wanted::Opus) if self.is_silent_about_pcm() => return Wanted::Opus,
+            (_, Wanted::Opus) => Wanted::default(),
+            (_, pcm) => pcm,
         };
-        Format::Pcm {
-            audio: AudioFormat {
-                rate: self.rate.unwrap_or(audio.rate),
-                channels: self.channels.unwrap_or(audio.channels),
+        match base {
+            Wanted::Opus => Wanted::Opus,
+            Wanted::Pcm {
+                rate,
+                channels,
+                frame,
+            } => Wanted::Pcm {
+                rate: self.rate.unwrap_or(rate),
+                channels: self.channels.or(channels),
+                frame: self.frame.unwrap_or(frame),
             },
-            frame: self.frame.unwrap_or(frame),
         }
     }
 
@@ -168,33 +217,36 @@ mod tests {
 
     #[test]
     fn what_a_url_asks_for_replaces_what_is_configured() {
-        let speech = AudioFormat::new(SampleRate::HZ_16000, Channels::Mono);
-        let pcm = |audio, frame| Format::Pcm { audio, frame };
-        let stereo = AudioFormat::OPUS;
+        let pcm = |rate, channels, frame| Wanted::Pcm {
+            rate,
+            channels,
+            frame,
+        };
+        let full = SampleRate::HZ_48000;
         for (query, base, wanted) in [
-            (&[][..], Format::LIVEKIT, Format::LIVEKIT),
-            (&[], Format::Opus, Format::Opus),
-            (&[("format", "opus")], Format::LIVEKIT, Format::Opus),
+            (&[][..], Wanted::LIVEKIT, Wanted::LIVEKIT),
+            (&[], Wanted::Opus, Wanted::Opus),
+            (&[("format", "opus")], Wanted::LIVEKIT, Wanted::Opus),
             (
                 &[("sample_rate", "16000"), ("channels", "1")],
-                Format::of_source(Channels::Stereo),
-                pcm(speech, FrameDuration::Ms20),
+                Wanted::default(),
+                pcm(
+                    SampleRate::HZ_16000,
+                    Some(Channels::Mono),
+                    FrameDuration::Ms20,
+                ),
             ),
             (
                 &[("frame", "60")],
-                Format::LIVEKIT,
-                pcm(stereo, FrameDuration::Ms60),
+                Wanted::LIVEKIT,
+                pcm(full, Some(Channels::Stereo), FrameDuration::Ms60),
             ),
             (
                 &[("frame", "10ms")],
-                Format::Opus,
-                pcm(stereo, FrameDuration::Ms10),
+                Wanted::Opus,
+                pcm(full, None, FrameDuration::Ms10),
             ),
-            (
-                &[("format", "pcm")],
-                Format::Opus,
-                pcm(stereo, FrameDuration::Ms20),
-            ),
+            (&[("format", "pcm")], Wanted::Opus, Wanted::default()),
         ] {
             let mut wishes = Wishes::default();
             for (key, value) in query {
@@ -202,6 +254,21 @@ mod tests {
             }
 
             assert_eq!(wishes.applied_to(base), wanted, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_open_is_as_the_track_has_it() {
+        for channels in [Channels::Mono, Channels::Stereo] {
+            assert_eq!(
+                Wanted::default().of_source(channels),
+                Format::Pcm {
+                    audio: AudioFormat::new(SampleRate::HZ_48000, channels),
+                    frame: FrameDuration::Ms20,
+                }
+            );
+            assert_eq!(Wanted::LIVEKIT.of_source(channels), Format::LIVEKIT);
+            assert_eq!(Wanted::Opus.of_source(channels), Format::Opus);
         }
     }
 }

@@ -2,6 +2,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::format::Format;
+use super::text::Texts;
 use crate::media::{NtpTimestamp, Pts};
 
 /// What a track hands to its WebSocket, in order.
@@ -11,10 +13,19 @@ pub enum Message {
     Audio(Audio),
     /// A text message.
     Text(Text),
-    /// When position 0 was. The next `start` tells the server.
-    Anchor(Anchor),
+    /// How the sound that follows is laid out. The next `start` tells the server.
+    Open(Opening),
     /// The track is over, and why, for people. Nothing follows.
     End(String),
+}
+
+/// How sound is laid out, once that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// What each binary message holds.
+    pub format: Format,
+    /// When position 0 was.
+    pub anchor: Option<Anchor>,
 }
 
 /// Sound that is sent as one binary message.
@@ -59,6 +70,13 @@ pub enum Text {
         pts: Pts,
         /// The words. A JSON object or array is embedded as such, anything else as a string.
         data: String,
+    },
+    /// Words that are sent as they are.
+    Verbatim {
+        /// A JSON object.
+        json: String,
+        /// Who gets them: servers that are told so much, or more.
+        least: Texts,
     },
 }
 

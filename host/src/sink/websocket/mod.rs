@@ -45,12 +45,12 @@ mod socket;
 mod target;
 mod text;
 
-pub use format::{Format, FrameDuration, Wishes};
+pub use format::{Format, FrameDuration, Wanted, Wishes};
 pub use headers::{HeaderError, Headers};
 pub use identity::Identity;
-pub use message::{Anchor, AnchorOrigin, Audio, Message, Text};
-pub use outcome::{Counters, Delays, DropReason, Ending, Failure, Outcome};
+pub use message::{Anchor, AnchorOrigin, Audio, Message, Opening, Text};
+pub use outcome::{Counters, Delays, DropReason, Ending, Failure, Outcome, Progress};
 pub use session::{Disconnect, Event, Frame, Input, Output, Session, Settings};
-pub use socket::{Delivery, WebSocketSink};
+pub use socket::{Delivery, Server, Watch, WebSocketSink};
 pub use target::{Query, Target, TargetError};
 pub use text::Texts;

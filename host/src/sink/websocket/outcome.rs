@@ -1,6 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::format::Format;
 use crate::dial::DialError;
 use crate::sink::Blame;
 
@@ -9,6 +10,8 @@ use crate::sink::Blame;
 pub struct Outcome {
     /// How it ended.
     pub ending: Ending,
+    /// What the binary messages held.
+    pub format: Format,
     /// What was sent, and what was not.
     pub counters: Counters,
     /// From when a message was made until it was handed to the socket.
@@ -85,6 +88,17 @@ impl fmt::Display for Ending {
             Self::Failed(failure) => write!(f, "{failure}"),
         }
     }
+}
+
+/// How far a delivery is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What was sent, and what was not.
+    pub counters: Counters,
+    /// From when the last message of sound was made until it was handed to the socket.
+    pub delay: Duration,
+    /// Whether there is a connection.
+    pub is_connected: bool,
 }
 
 /// What was sent, and what was not. Durations are of sound.

@@ -16,21 +16,31 @@ use tokio_tungstenite::tungstenite::{self, Error};
 use super::format::Format;
 use super::identity::Identity;
 use super::message::Message;
-use super::outcome::{Counters, Outcome};
+use super::outcome::{Outcome, Progress};
 use super::session::{Disconnect, Event, Frame, Input, Output, Session, Settings};
 use super::target::Target;
-use crate::dial::{self, DialError, DialFailure, Tls, WebSocket};
+use crate::dial::{self, DialError, DialFailure, Proxy, Tls, WebSocket};
+
+/// A server, and the way to it.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// What to request where.
+    pub target: Target,
+    /// Whom to trust, if it speaks TLS. Share one among all deliveries.
+    pub tls: Tls,
+    /// What it is reached through.
+    pub proxy: Option<Proxy>,
+}
 
 /// What to send where.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The server.
-    pub target: Target,
-    /// Whom to trust, if the server speaks TLS. Share one among all deliveries.
-    pub tls: Tls,
+    pub server: Server,
     /// Whose sound it is.
     pub identity: Identity,
-    /// What the binary messages hold. Whoever fills the channel makes them so.
+    /// What the binary messages hold, until a [`Message::Open`] says otherwise. Whoever fills the
+    /// channel makes them so.
     pub format: Format,
     /// How the delivery behaves.
     pub settings: Settings,
@@ -43,8 +53,11 @@ pub struct WebSocketSink {
     messages: mpsc::Receiver<Message>,
     /// Whether anybody can still send messages.
     is_fed: bool,
-    progress: watch::Sender<Counters>,
+    progress: watch::Sender<Progress>,
 }
+
+/// A window to watch a delivery by.
+pub type Watch = watch::Receiver<Progress>;
 
 enum Link {
     Down,
@@ -70,7 +83,7 @@ impl WebSocketSink {
     }
 
     /// A window to watch the delivery by.
-    pub fn progress(&self) -> watch::Receiver<Counters> {
+    pub fn progress(&self) -> Watch {
         self.progress.subscribe()
     }
 
@@ -145,15 +158,15 @@ impl WebSocketSink {
 
     fn dial(&self) -> Dialling {
         let Delivery {
-            target,
-            tls,
+            server: Server { target, tls, proxy },
             identity,
             format,
             ..
         } = self.delivery.clone();
         Box::pin(async move {
             let request = request(&target, &identity, format)?;
-            let socket = dial::connect(request, target.endpoint(), &tls, limits()).await?;
+            let (endpoint, proxy) = (target.endpoint(), proxy.as_ref());
+            let socket = dial::connect(request, endpoint, &tls, proxy, limits()).await?;
             if let Err(error) = dial::limit_send_buffer(&socket, SEND_BUFFER) {
                 tracing::debug!(%error, "Cannot bound the send buffer of a WebSocket.");
             }
@@ -162,7 +175,7 @@ impl WebSocketSink {
     }
 
     fn log(&self, event: &Event) {
-        let target = &self.delivery.target;
+        let target = &self.delivery.server.target;
         match event {
             Event::Connected {
                 connection,
@@ -255,11 +268,11 @@ fn hand_over(
     socket.poll_flush_unpin(cx)
 }
 
-fn show(progress: &watch::Sender<Counters>, session: &Session) {
-    let counters = session.counters();
+fn show(progress: &watch::Sender<Progress>, session: &Session) {
+    let now = session.progress();
     progress.send_if_modified(|shown| {
-        let is_new = *shown != counters;
-        *shown = counters;
+        let is_new = *shown != now;
+        *shown = now;
         is_new
     });
 }

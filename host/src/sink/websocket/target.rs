@@ -245,7 +245,8 @@ const RESERVED: [&str; 4] = ["format", "channels", "sample_rate", "frame"];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::{AudioFormat, Channels, SampleRate};
+    use crate::media::{Channels, SampleRate};
+    use crate::sink::websocket::{FrameDuration, Wanted};
 
     #[test]
     fn the_identity_is_appended_where_the_url_does_not_hold_it() {
@@ -297,10 +298,11 @@ mod tests {
         let target = Target::parse(url, Query::Ours).unwrap();
 
         assert_eq!(
-            target.wishes().applied_to(Format::LIVEKIT),
-            Format::Pcm {
-                audio: AudioFormat::new(SampleRate::HZ_16000, Channels::Mono),
-                frame: super::super::FrameDuration::Ms40,
+            target.wishes().applied_to(Wanted::LIVEKIT),
+            Wanted::Pcm {
+                rate: SampleRate::HZ_16000,
+                channels: Some(Channels::Mono),
+                frame: FrameDuration::Ms40,
             }
         );
         assert!(target.url(&identity()).starts_with(url));

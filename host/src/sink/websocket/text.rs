@@ -17,6 +17,8 @@ use crate::media::{ClockRate, Pts};
 /// |---|---|
 /// | `{"muted":true}`, `{"muted":false}` | all; the last one again after a reconnect |
 /// | `{"event":"plugin","plugin":…,"topic":…,"pts_us":…,"data":…}` | `Plugins`, `All` |
+/// | `{"event":"mark","plugin":…,"name":…,"at_us":…,"mark_us":…,"length_us":…,"data":…}` | `Plugins`, `All` |
+/// | `{"event":"filter","filter":…,"change":"bypassed",…}`, as in `.events.jsonl` | `All` |
 /// | `{"event":"start","format":"pcm_s16le","sample_rate":…,"channels":…,"frame_ms":…,"room":…, …,"egress_id":…,"connection":1,"pts_us":…,"wall_clock":…,"wall_clock_unix_ns":"…","wall_clock_origin":…}` | `All`: first on each connection |
 /// | `{"event":"gap","pts_us":…,"duration_us":…,"reason":…}` | `All` |
 /// | `{"event":"dropped","pts_us":…,"duration_us":…,"reason":"slow_server"}` | `All`, where the sound is missing |
@@ -24,7 +26,7 @@ use crate::media::{ClockRate, Pts};
 ///
 /// `wall_clock` is when the sound at `pts_us` was. A `start` after a reconnect has `unconfirmed_us`:
 /// how much of the sound before may not have been read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Texts {
     /// Only what LiveKit's own egress sends.
     LiveKit,
@@ -59,6 +61,7 @@ impl Texts {
                 },
                 Self::Plugins | Self::All,
             ) => Some(emitted(&plugin, &topic, pts, &data)),
+            (Text::Verbatim { json, least }, texts) if texts >= least => Some(json),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub(super) use selection::Selection;
 
 use crate::egress::{Ending, Status};
-use crate::media::TrackSid;
+use crate::media::{TrackKind, TrackSid};
 use crate::signal::{Event, Publication, SubscriptionFailure, UnpublishReason};
 
 /// Follows the publications of a room. Feed it what happens, take [`Action`]s until `None`.
@@ -34,8 +34,19 @@ pub(super) struct Settings {
     pub(super) wait: Duration,
     /// How long to record, from the first packet.
     pub(super) duration: Option<Duration>,
+    /// What can be recorded of what is selected.
+    pub(super) takes: Takes,
     /// How long a track that is gone may take to come back into the same file (media.md T4).
     pub(super) return_window: Duration,
+}
+
+/// What can be recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Every track.
+    Everything,
+    /// Tracks of sound.
+    Sound,
 }
 
 /// One recording of this run.
@@ -55,6 +66,8 @@ pub(super) enum Action {
     End(RecordingId, Ending),
     /// A track that was selected cannot be recorded.
     Refuse(Publication, &'static str),
+    /// A track is left out that was selected with others.
+    LeaveOut(Publication, &'static str),
     /// Leave the room: nothing follows.
     Leave,
 }
@@ -130,10 +143,18 @@ impl Follow {
         if self.recordings.remove(&id).is_none() {
             return;
         }
-        let ending = Ending::new(Status::Failed, "its file could not be written");
+        let ending = Ending::new(Status::Failed, "its sink does not take it");
         self.actions.push_back(Action::End(id, ending));
         if self.recordings.is_empty() {
             self.leave();
+        }
+    }
+
+    /// A recording has ended by itself, as it should.
+    pub(super) fn end(&mut self, id: RecordingId, ending: Ending) {
+        if self.recordings.remove(&id).is_some() {
+            self.actions.push_back(Action::End(id, ending));
+            self.leave_if_done();
         }
     }
 
@@ -225,12 +246,19 @@ impl Follow {
         if !self.selection.covers(&publication) {
             return;
         }
-        self.wait_until = None;
+        let is_named = matches!(self.selection, Selection::Track(_));
+        if self.settings.takes == Takes::Sound && publication.kind == TrackKind::Video {
+            let why = "a WebSocket takes sound only; record pictures into files, by --output";
+            if is_named {
+                return self.refuse(publication, why);
+            }
+            return self.actions.push_back(Action::LeaveOut(publication, why));
+        }
         if publication.is_encrypted {
             let why = "it is end-to-end encrypted, and the recorder has no key";
-            self.actions.push_back(Action::Refuse(publication, why));
-            return self.leave_if_done();
+            return self.refuse(publication, why);
         }
+        self.wait_until = None;
         let id = RecordingId(self.started);
         self.started += 1;
         let recording = Recording {
@@ -239,6 +267,12 @@ impl Follow {
         };
         self.recordings.insert(id, recording);
         self.actions.push_back(Action::Start(id, publication));
+    }
+
+    fn refuse(&mut self, publication: Publication, why: &'static str) {
+        self.wait_until = None;
+        self.actions.push_back(Action::Refuse(publication, why));
+        self.leave_if_done();
     }
 
     /// Continues a recording with a track that takes the place of its own.

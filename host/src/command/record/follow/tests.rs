@@ -248,6 +248,52 @@ fn an_encrypted_track_is_refused() {
     assert_eq!(run.done(), ["refuse TR_1", "leave"]);
 }
 
+#[test]
+fn a_recording_whose_server_has_had_enough_ends_as_it_should() {
+    let mut run = Run::new(Selection::All);
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+    run.end(0);
+    run.publish("bob", "TR_2", TrackSource::Microphone);
+
+    assert_eq!(
+        run.done(),
+        ["start 0 TR_1", "end 0 Complete", "start 1 TR_2"],
+        "whoever records everything waits for more"
+    );
+
+    let mut run = Run::new(Selection::Track("TR_1".into()));
+    run.publish("alice", "TR_1", TrackSource::Microphone);
+    run.end(0);
+    run.end(0);
+
+    assert_eq!(run.done(), ["start 0 TR_1", "end 0 Complete", "leave"]);
+}
+
+#[test]
+fn pictures_are_left_out_where_only_sound_is_taken_and_refused_where_they_are_named() {
+    let settings = Settings {
+        takes: Takes::Sound,
+        ..SETTINGS
+    };
+    let mut run = Run::with(Selection::All, settings);
+    run.event(&Event::Published(video("TR_1")));
+    run.publish("alice", "TR_2", TrackSource::Microphone);
+    assert_eq!(run.done(), ["leave out TR_1", "start 0 TR_2"]);
+
+    let mut run = Run::with(Selection::Track("TR_1".into()), settings);
+    run.event(&Event::Published(video("TR_1")));
+    assert_eq!(run.done(), ["refuse TR_1", "leave"]);
+
+    let alice = Selection::Participant {
+        identity: "alice".into(),
+        source: None,
+    };
+    let mut run = Run::with(alice, settings);
+    run.event(&Event::Published(video("TR_1")));
+    run.pass(SETTINGS.wait);
+    assert_eq!(run.done(), ["leave out TR_1", "leave"]);
+}
+
 struct Run {
     follow: Follow,
     now: Instant,
@@ -255,11 +301,21 @@ struct Run {
 
 impl Run {
     fn new(selection: Selection) -> Self {
+        Self::with(selection, SETTINGS)
+    }
+
+    fn with(selection: Selection, settings: Settings) -> Self {
         let now = crate::clock::now();
         Self {
-            follow: Follow::new(selection, SETTINGS, now),
+            follow: Follow::new(selection, settings, now),
             now,
         }
+    }
+
+    /// A recording ends by itself, as it should.
+    fn end(&mut self, id: u64) {
+        let ending = Ending::new(Status::Complete, "enough");
+        self.follow.end(RecordingId(id), ending);
     }
 
     fn event(&mut self, event: &Event) {
@@ -298,6 +354,7 @@ impl Run {
             Action::Interrupt(id) => format!("interrupt {}", id.0),
             Action::End(id, ending) => format!("end {} {:?}", id.0, ending.status),
             Action::Refuse(track, _) => format!("refuse {}", track.sid),
+            Action::LeaveOut(track, _) => format!("leave out {}", track.sid),
             Action::Leave => "leave".to_owned(),
         });
         texts.collect()
@@ -324,11 +381,19 @@ fn publication(identity: &str, sid: &str, source: TrackSource) -> Publication {
     }
 }
 
+fn video(sid: &str) -> Publication {
+    Publication {
+        kind: TrackKind::Video,
+        ..publication("alice", sid, TrackSource::Camera)
+    }
+}
+
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const WINDOW: Duration = SETTINGS.return_window;
 const SETTINGS: Settings = Settings {
     wait: Duration::from_secs(30),
     duration: Some(Duration::from_secs(60)),
+    takes: Takes::Everything,
     return_window: Duration::from_secs(15),
 };

@@ -89,8 +89,8 @@ impl Session {
         self.counters.audio_messages += 1;
         self.counters.bytes += audio.bytes.len() as u64;
         self.counters.audio += audio.duration;
-        self.delays
-            .record(now.saturating_duration_since(audio.made_at));
+        self.last_delay = now.saturating_duration_since(audio.made_at);
+        self.delays.record(self.last_delay);
         if let Phase::Open(keep_alive) = &mut self.phase {
             KeepAlive::hand_over(keep_alive, audio.duration);
         }

@@ -34,8 +34,8 @@ use keep_alive::KeepAlive;
 
 use super::format::Format;
 use super::identity::Identity;
-use super::message::{Anchor, Audio, Message, Text};
-use super::outcome::{Counters, Delays, DropReason, Outcome};
+use super::message::{Anchor, Audio, Message, Opening, Text};
+use super::outcome::{Counters, Delays, DropReason, Outcome, Progress};
 
 pub use port::{Disconnect, Event, Frame, Input, Output};
 pub use settings::Settings;
@@ -66,6 +66,7 @@ pub struct Session {
     finish: Option<Finish>,
     counters: Counters,
     delays: Delays,
+    last_delay: Duration,
 }
 
 #[derive(Debug)]
@@ -110,6 +111,7 @@ impl Session {
             finish: None,
             counters: Counters::default(),
             delays: Delays::default(),
+            last_delay: Duration::ZERO,
         }
     }
 
@@ -121,7 +123,7 @@ impl Session {
         match input {
             Input::Message(Message::Audio(audio)) => self.push_audio(audio),
             Input::Message(Message::Text(text)) => self.push_text(text),
-            Input::Message(Message::Anchor(anchor)) => self.anchor = Some(anchor),
+            Input::Message(Message::Open(opening)) => self.open(opening),
             Input::Message(Message::End(reason)) => self.finish(reason, now),
             Input::Finish => self.finish("the recording was stopped".to_owned(), now),
             Input::Connected => self.connected(now),
@@ -170,6 +172,20 @@ impl Session {
     /// What was sent until now, and what was not.
     pub const fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// How far it is.
+    pub const fn progress(&self) -> Progress {
+        Progress {
+            counters: self.counters,
+            delay: self.last_delay,
+            is_connected: matches!(self.phase, Phase::Open(_)),
+        }
+    }
+
+    fn open(&mut self, opening: Opening) {
+        self.format = opening.format;
+        self.anchor = opening.anchor.or(self.anchor);
     }
 
     fn push_audio(&mut self, audio: Audio) {
@@ -222,6 +238,7 @@ impl Session {
     fn outcome(&mut self, ending: super::outcome::Ending) -> Outcome {
         Outcome {
             ending,
+            format: self.format,
             counters: self.counters,
             delays: std::mem::take(&mut self.delays),
         }

@@ -32,9 +32,12 @@ fn s3_a_server_that_asked_for_all_hears_first_what_it_gets_and_when_that_was() {
     let at = NtpTimestamp::from(std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000));
     assert_eq!(desk.sent_one(), None, "the start waits for the sound");
 
-    desk.input(Input::Message(Message::Anchor(Anchor {
-        at,
-        origin: AnchorOrigin::SenderReport,
+    desk.input(Input::Message(Message::Open(Opening {
+        format: Format::LIVEKIT,
+        anchor: Some(Anchor {
+            at,
+            origin: AnchorOrigin::SenderReport,
+        }),
     })));
     desk.mute(false);
     desk.sound(2);

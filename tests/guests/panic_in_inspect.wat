@@ -1,0 +1,1 @@
+(func $inspect (type $frame_call) (unreachable))

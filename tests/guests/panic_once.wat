@@ -1,0 +1,18 @@
+;; Halves every sample, in place, and traps in frame 25.
+(func $process (type $frame_call)
+  (local $at i32) (local $end i32)
+  (if (i64.eq (local.get 1) (i64.const 25)) (then (unreachable)))
+  (local.set $at (local.get 8))
+  (local.set $end (i32.add (local.get 8) (i32.shl (local.get 9) (i32.const 2))))
+  (block $done (loop $next
+    (br_if $done (i32.ge_u (local.get $at) (local.get $end)))
+    (f32.store (local.get $at) (f32.mul (f32.load (local.get $at)) (f32.const 0.5)))
+    (local.set $at (i32.add (local.get $at) (i32.const 4)))
+    (br $next)))
+  (i32.store8 (i32.const 2048) (i32.const 0))
+  (i32.store8 (i32.const 2052) (i32.const 1))
+  (i32.store8 (i32.const 2056) (i32.const 1))
+  (i32.store (i32.const 2060) (local.get 8))
+  (i32.store (i32.const 2064) (local.get 9))
+  (call $forget)
+  (i32.const 2048))
