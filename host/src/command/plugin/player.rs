@@ -133,16 +133,12 @@ impl Player {
 
     /// What each plugin did and cost, in order; no cost if it never opened.
     pub(super) fn outcome(&self) -> impl Iterator<Item = (&Plugin, Counts, Option<Report>)> {
-        let counts = self.chain.counts().map(|(_, counts)| counts);
-        // Nothing takes a plugin's place here.
-        let reports = self
-            .chain
-            .reports()
-            .map(|reports| reports.into_iter().next());
         let stages = self.stages.iter().map(|stage| &stage.plugin);
-        stages
-            .zip(counts.zip(reports))
-            .map(|(plugin, (counts, report))| (plugin, counts, report))
+        stages.zip(self.chain.accounts()).map(|(plugin, account)| {
+            // Nothing takes a plugin's place here.
+            let report = account.plugins.into_iter().next();
+            (plugin, account.counts, report)
+        })
     }
 }
 

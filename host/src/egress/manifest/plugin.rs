@@ -103,6 +103,8 @@ impl Plugin {
         } = report;
         let plugins::Statistics {
             frames,
+            // Nobody counts it in a recording.
+            fuel: _,
             total,
             skipped,
             late,

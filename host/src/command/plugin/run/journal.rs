@@ -90,7 +90,7 @@ impl Journal {
             EventKind::Switch(switch) if is_failure(switch.change) => {
                 self.failure.get_or_insert_with(|| switch.clone());
             }
-            EventKind::Switch(_) => {}
+            EventKind::Switch(_) | EventKind::Gap { .. } => {}
         }
     }
 }
@@ -121,6 +121,7 @@ fn text(kind: &EventKind) -> String {
         EventKind::Emission(filter, mark @ Content::Mark { .. }) => {
             format!("{filter}: {}", marked(mark))
         }
+        EventKind::Gap { reason, .. } => reason.as_str().to_owned(),
         EventKind::Switch(switch) => {
             let change = switch.change.as_str().replace('_', " ");
             match switch.reason.as_str() {
