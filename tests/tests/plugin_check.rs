@@ -68,6 +68,9 @@ fn guests_in_rust_c_and_javascript_are_accepted() {
             _ => "transformer",
         };
         assert_eq!(found["world"], kind, "{name}");
+        let imports = found["imports"].as_array().unwrap().iter();
+        let wasi = imports.filter(|import| import.as_str().unwrap().starts_with("wasi:"));
+        assert_eq!(wasi.count() > 5, guests::RUST.contains(&name), "{name}");
         let size = fs::metadata(&path).unwrap().len();
         assert_eq!(found["size"]["found"], size, "{name}");
     }

@@ -141,7 +141,9 @@ fn works(folder: &Path, kind: &str) {
     let bytes = fs::read(folder.join(file)).expect("a plugin that was just made");
     let decoded = wit_component::decode(&bytes).expect("a plugin that was just made");
     assert!(matches!(decoded, DecodedWasm::Component(..)), "{built}");
-    here(&["check", file, "--config", "config.json"]);
+    if kind.is_empty() {
+        here(&["check", file, "--config", "config.json"]);
+    }
     let run = [
         "run",
         file,

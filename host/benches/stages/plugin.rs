@@ -115,11 +115,15 @@ fn build(name: &str) -> PathBuf {
         .join("../examples")
         .join(name);
     // Beside the folder of this build, with the settings of a new plugin.
-    let target = Path::new(env!("CARGO_BIN_EXE_trackmill")).join("../../guests");
-    let status = Command::new(env!("CARGO_BIN_EXE_trackmill"))
+    let program = Path::new(env!("CARGO_BIN_EXE_trackmill"));
+    let target = program
+        .ancestors()
+        .nth(2)
+        .expect("target/release/trackmill");
+    let status = Command::new(program)
         .args(["plugin", "build"])
         .arg(&folder)
-        .env("CARGO_TARGET_DIR", target)
+        .env("CARGO_TARGET_DIR", target.join("guests"))
         .env(
             "CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS",
             "-Ctarget-feature=+simd128",

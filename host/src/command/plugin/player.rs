@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 use super::load;
 use crate::filter::wasm::Opener;
@@ -55,6 +55,12 @@ impl StageFiles {
         let file = || self.plugin.display().to_string();
         let bytes = load::read(&self.plugin).with_context(file)?;
         let plugin = engine.load(&bytes, limits).with_context(file)?;
+        if !plugin.declaration().kinds.contains(&TrackKind::Audio) {
+            bail!(
+                "{} is for video tracks only, and a file is played as sound",
+                file()
+            );
+        }
         let settings = load::settings(self.config.as_deref())?;
         let checked = plugin.check_settings(&settings);
         checked.with_context(|| self.said_by())?;

@@ -98,7 +98,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 fn measure(files: &[&StageFiles], args: &Args) -> anyhow::Result<Vec<Costs>> {
     let limits = boundless(args.limits.limits());
     let format = args.format();
-    let engine = load::engine(args.instances.saturating_mul(4) + 1)?;
+    let plugins = u32::try_from(files.len()).unwrap_or(u32::MAX);
+    // As many again come first, and one plays.
+    let instances = args.instances.saturating_mul(2 * plugins);
+    let engine = load::engine(instances.saturating_add(1))?;
     let stages = files.iter().map(|files| files.load(&engine, &limits));
     let stages = stages.collect::<anyhow::Result<Vec<_>>>()?;
     let measured = stages.iter().map(|stage| {

@@ -139,10 +139,12 @@ impl Session {
                 break;
             }
             // What may be the last block waits.
-            while pending.len() > values {
-                let rest = pending.split_off(values);
-                self.block(std::mem::replace(&mut pending, rest), Marks::default())?;
+            let whole = pending.len().saturating_sub(1) / values * values;
+            let rest = pending.split_off(whole);
+            for block in pending.chunks(values) {
+                self.block(block.to_vec(), Marks::default())?;
             }
+            pending = rest;
         }
         if !pending.is_empty() {
             let last = true;
