@@ -10,7 +10,6 @@ export const plugin = {
     wants: { sampleFormat: "float32" },
     kinds: ["audio"],
     latencySamples: 0,
-    variableLength: false,
   }),
 };
 

@@ -82,8 +82,6 @@ pub struct Marks {
     pub discontinuity: bool,
     /// The publisher is muted.
     pub muted: bool,
-    /// The frame before `finish`.
-    pub last: bool,
 }
 
 /// What becomes of a frame.

@@ -12,6 +12,9 @@
 //!   delay nor change a recording.
 //! * [`events`], [`metrics`] and [`host`] are what a plugin can say; [`config`] is what it is told.
 //!   There is no clock, randomness, file or socket: the same input gives the same output.
+//! * Filters with feedback (`y = x + 0.99 * y`) end in denormal numbers when the sound falls silent, and
+//!   WebAssembly cannot flush them to zero: such a frame takes a dozen times as long, and may cost the
+//!   plugin its deadline. Add a number that nobody hears, such as `1e-20`, to what is fed back.
 //! * [`testing`] plays sound through the plugin under plain `cargo test`.
 //!
 //! `trackmill plugin new NAME` makes such a crate, `trackmill plugin build` the component.

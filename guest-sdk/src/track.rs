@@ -139,7 +139,8 @@ impl Wants {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrackEvent {
-    /// The track is there; comes before the first frame.
+    /// The track is there: comes before the first frame. A session that is opened later, because the one
+    /// before failed or was replaced, then hears of attributes and of a mute, too.
     Published,
     /// The publisher muted the track.
     Muted,
@@ -164,7 +165,8 @@ pub enum TrackEvent {
     },
 }
 
-/// A data message of the room. Any participant may send anything: it is not to be trusted.
+/// A data message of the room, whoever sent it: a track hears all of them, but at most 50 a second of one
+/// sender and 200 of all, of 15 KiB. Any participant may send anything: it is not to be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Topic the sender chose; may be empty.

@@ -74,6 +74,10 @@ impl Recorder {
         for variable in VARIABLES {
             command.env_remove(variable);
         }
+        let home = crate::guests::target().join("home");
+        command
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_STATE_HOME", home.join("state"));
         let mut process = command
             .arg("record")
             .args(output)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trackmill::egress::manifest::{Inspector, Manifest, Moment, Subject};
-use trackmill::egress::{EgressId, Ending, Status, Track};
+use trackmill::egress::{EgressId, Ending, Inspection, Status, Track};
 use trackmill::filter::{Account, Change, Counts, Report, Switch};
 use trackmill::media::{AudioFormat, Codec, NtpTimestamp, Pts, TrackKind, TrackSource};
 use trackmill::mux::Container;
@@ -51,7 +51,7 @@ fn a_manifest_of_sound_that_went_through_plugins_is_as_documented_and_is_read_ba
     let mut manifest = draft_of(Codec::Opus, Container::Ogg, "alice.ogg")
         .holding(&summary, 4_812)
         .ended(&ending, moment(1), "alice.ogg");
-    manifest.inspectors.extend(Inspector::new(&summary));
+    manifest.inspectors.push(Inspector::new(&inspection()));
 
     let text = manifest.to_json();
 
@@ -96,6 +96,7 @@ pub(crate) fn track() -> Track {
                 sid: "PA_x".into(),
                 name: "Alice".into(),
                 kind: ParticipantKind::Standard,
+                attributes: Arc::default(),
             }),
         },
     }
@@ -182,6 +183,19 @@ fn sound() -> Sounds {
     }
 }
 
+fn inspection() -> Inspection {
+    Inspection {
+        account: Account {
+            filter: "loudness".into(),
+            ..Account::default()
+        },
+        overrun: 8,
+        events_dropped: 9,
+        messages_dropped: 10,
+        ..Inspection::default()
+    }
+}
+
 fn plugin() -> Report {
     let mut frames = Times::default();
     (0..50).for_each(|micros| frames.add(Duration::from_micros(2 + micros)));
@@ -201,8 +215,10 @@ fn plugin() -> Report {
         version: "0.1.0".into(),
         statistics: Statistics {
             frames,
+            fuel: 0,
             total: Duration::from_micros(1_234),
             skipped: 1,
+            messages_skipped: 11,
             late: 2,
             bad_outputs: 3,
             memory: 1_114_112,

@@ -8,6 +8,7 @@ mod demux;
 mod examples;
 mod layering;
 mod manifest;
+mod messages;
 mod mp4;
 mod fuzz;
 mod filters;

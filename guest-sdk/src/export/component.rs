@@ -40,7 +40,6 @@ impl<P: Plugin> identity::Guest for Component<P> {
             wants: P::Session::WANTS.into(),
             kinds: kinds.map(Into::into).collect(),
             latency_samples: P::Session::latency(),
-            variable_length: false,
             config_schema: P::Session::CONFIG_SCHEMA.map(str::to_owned),
         }
     }

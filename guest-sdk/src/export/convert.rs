@@ -39,7 +39,6 @@ fn marks(marks: &wit::FrameMarks) -> Marks {
         silence: has(wit::FrameMarks::SILENCE),
         discontinuity: has(wit::FrameMarks::DISCONTINUITY),
         muted: has(wit::FrameMarks::MUTED),
-        last: has(wit::FrameMarks::LAST),
     }
 }
 

@@ -176,7 +176,6 @@ fn format(sound: &Sound, wants: Wants) -> Format {
 
 fn frames(sound: &Sound, format: Format) -> impl Iterator<Item = Frame> {
     let length = format.frame_samples as usize * format.channel_count();
-    let count = sound.samples.len().div_ceil(length);
     sound
         .samples
         .chunks(length)
@@ -192,10 +191,7 @@ fn frames(sound: &Sound, format: Format) -> impl Iterator<Item = Frame> {
                 pts: Duration::from_micros(ticks * 1_000_000 / u64::from(format.sample_rate)),
                 rtp_timestamp: None,
                 lost_before: 0,
-                marks: Marks {
-                    last: number + 1 == count as u64,
-                    ..Marks::default()
-                },
+                marks: Marks::default(),
             }
         })
 }

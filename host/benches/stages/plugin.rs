@@ -96,6 +96,7 @@ fn chain(plugin: &Plugin, format: AudioFormat) -> Chain {
         open: Box::new(Opener::new(plugin.clone(), settings, limits(), track())),
         on_error: OnError::default(),
         restart: Restart::default(),
+        changes: None,
     };
     Chain::new(vec![setup], format, Gaps::Silent)
 }

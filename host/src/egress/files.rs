@@ -2,9 +2,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use jiff::Zoned;
+use tracing::warn;
 
 use super::manifest::{Inspector, Manifest, Moment, Subject};
-use super::{EgressId, Ending, Place};
+use super::{EgressId, Ending, Inspection, Place};
 use crate::clock;
 use crate::mux;
 use crate::pipeline::{Event, Output, Source, Start, Summary};
@@ -38,8 +39,10 @@ pub(super) struct Files {
     place: Place,
     open: Option<Open>,
     finished: Vec<File>,
-    /// What inspectors did with files, by their numbers, that are not finished.
-    inspected: Vec<(usize, Inspector)>,
+    /// What happened while there was no file to write it beside.
+    early: Vec<String>,
+    /// What inspectors did with them.
+    inspected: Vec<Inspection>,
 }
 
 /// A file that grows, and the draft of its manifest.
@@ -98,19 +101,14 @@ impl Files {
             place,
             open: None,
             finished: Vec::new(),
+            early: Vec::new(),
             inspected: Vec::new(),
         }
     }
 
     /// An inspector has looked at a whole file.
-    pub(super) fn inspected(&mut self, file: usize, summary: &Summary) {
-        let Some(inspector) = Inspector::new(summary) else {
-            return;
-        };
-        match self.finished.get_mut(file) {
-            Some(finished) => finished.manifest.inspectors.push(inspector),
-            None => self.inspected.push((file, inspector)),
-        }
+    pub(super) fn inspected(&mut self, inspection: Inspection) {
+        self.inspected.push(inspection);
     }
 
     /// Carries out what a pipeline wants done.
@@ -138,7 +136,10 @@ impl Files {
     }
 
     /// What is finished, and what is left lying open by a failure.
-    pub(super) fn close(self) -> (Vec<File>, Option<PathBuf>) {
+    pub(super) fn close(mut self) -> (Vec<File>, Option<PathBuf>) {
+        for (number, file) in self.finished.iter_mut().enumerate() {
+            file.manifest.inspectors = Inspector::all(&self.inspected, number);
+        }
         (self.finished, self.open.map(|open| open.sink.abandon()))
     }
 
@@ -162,12 +163,15 @@ impl Files {
             drop(sink.discard());
             return Err(error);
         }
-        self.open = Some(Open {
+        let mut open = Open {
             sink,
             draft,
             events: None,
-        });
-        Ok(())
+        };
+        let early = std::mem::take(&mut self.early);
+        let noted = early.iter().try_for_each(|line| open.note(line));
+        self.open = Some(open);
+        noted
     }
 
     fn append(&mut self, chunks: &mut Vec<Bytes>) -> Result<(), SinkError> {
@@ -188,21 +192,15 @@ impl Files {
 
     /// Writes down what happened beside the sound.
     fn note(&mut self, event: &Event) -> Result<(), SinkError> {
-        let (Some(open), Some(line)) = (&mut self.open, event.to_json_line()) else {
+        let Some(line) = event.to_json_line() else {
             return Ok(());
         };
-        let lines = match &mut open.events {
-            Some(lines) => lines,
-            none => none.insert(Lines::open(beside(open.sink.target()))?),
-        };
-        lines.append(&line)
-    }
-
-    /// Who has looked at the file that is being finished.
-    fn inspectors(&mut self) -> Vec<Inspector> {
-        let number = self.finished.len();
-        let of_this = self.inspected.extract_if(.., |(file, _)| *file == number);
-        of_this.map(|(_, inspector)| inspector).collect()
+        match &mut self.open {
+            Some(open) => open.note(&line)?,
+            None if self.early.len() < MAX_EARLY => self.early.push(line),
+            None => warn!("Too much happens before there is a file; it is not written down."),
+        }
+        Ok(())
     }
 
     fn end(&mut self, summary: &Summary) -> Result<(), SinkError> {
@@ -212,8 +210,7 @@ impl Files {
                 draft,
                 events,
             } = open;
-            let mut manifest = draft.holding(summary, sink.len());
-            manifest.inspectors = self.inspectors();
+            let manifest = draft.holding(summary, sink.len());
             let path = sink.finish()?;
             if let Some(events) = events {
                 events.finish(&beside(&path))?;
@@ -221,6 +218,17 @@ impl Files {
             self.finished.push(File { path, manifest });
         }
         Ok(())
+    }
+}
+
+impl Open {
+    /// Writes down what happened beside the sound.
+    fn note(&mut self, line: &str) -> Result<(), SinkError> {
+        let lines = match &mut self.events {
+            Some(lines) => lines,
+            none => none.insert(Lines::open(beside(self.sink.target()))?),
+        };
+        lines.append(line)
     }
 }
 
@@ -244,3 +252,6 @@ fn started_at(start: &Start) -> Zoned {
     at.unwrap_or_default()
         .to_zoned(jiff::tz::TimeZone::system())
 }
+
+/// More does not happen before sound or pictures come: a plugin that looks on may say so much at once.
+const MAX_EARLY: usize = 64;

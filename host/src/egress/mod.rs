@@ -3,20 +3,25 @@
 //! ```text
 //! media or filter worker            disk thread
 //! Recorder (pipeline) ─ deliveries ┬► Writer ─► sink::FileSink, manifest, events
-//! Inspector (pipeline) ─ words ────┘
+//! Inspector, Watcher ─ words ───────┘
 //! Feeder (pipeline) ─ messages ────┬► Courier ─► sink::WebSocketSink
-//! Inspector (pipeline) ─ words ────┘  the runtime
+//! Inspector, Watcher ─ words ───────┘  the runtime
 //! ```
 
 mod disk;
 mod files;
+mod inspection;
 mod inspector;
 pub mod manifest;
+mod notices;
 mod plan;
 mod recorder;
 pub mod recovery;
 mod sink;
 mod stream;
+mod together;
+mod voice;
+mod watcher;
 mod words;
 mod writer;
 
@@ -25,6 +30,7 @@ use std::sync::Arc;
 
 pub use disk::Disk;
 pub use files::{File, Track};
+pub use inspection::Inspection;
 pub use plan::{Destination, Form, Place, Plan};
 pub use sink::Sink;
 pub use stream::{Courier, Reason, Stream, Streamed};
@@ -32,12 +38,17 @@ pub use writer::{Failure, Outcome, Writer};
 
 use self::sink::Halves;
 use crate::filter::{OnError, Setup, Workers};
+use crate::media::{Attributes, TrackKind};
 use crate::pipeline::decoded::{Outlet, Sound};
 use crate::pipeline::{self, Pipeline, Progress, Source};
 use crate::rtc::Consumer;
 use crate::rtp::timeline::WallClock;
 use crate::sink::websocket;
 use inspector::Inspector;
+use notices::Notices;
+use together::Together;
+use voice::Voice;
+use watcher::Watcher;
 use words::WeakWords;
 
 /// A recording that can begin: its two halves, and windows to watch it by.
@@ -57,6 +68,7 @@ pub struct Egress {
     pub reason: Reason,
     /// What inspectors are made of.
     source: Source,
+    attributes: Arc<Attributes>,
     settings: pipeline::Settings,
     /// Does not keep the sink waiting.
     words: WeakWords,
@@ -87,31 +99,61 @@ impl Egress {
         }
     }
 
-    /// Has filters look at the track, each by itself, on `workers`: every one decodes its own copy.
-    /// What they say goes where the recording goes.
+    /// Has filters look at the track, each by itself, on `workers`: every one decodes its own copy, or
+    /// sees only what happens beside a track of pictures. What they say goes where the recording goes.
+    /// Filters that are not for this kind of track are left out.
     #[must_use]
     pub fn inspected(mut self, filters: Vec<Setup>, workers: &Workers, wall: WallClock) -> Self {
         let Some(words) = self.words.upgrade() else {
             return self;
         };
-        for filter in filters {
-            let sound = Sound {
-                // Whoever only looks can end nothing.
-                filters: vec![Setup {
-                    on_error: OnError::Bypass,
-                    ..filter
-                }],
-                ..Sound::new(Outlet::Nothing)
-            };
-            let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
-            let inspector = Inspector::new(pipeline, words.clone());
-            self.inspectors.push(workers.host(Box::new(inspector)));
+        for (number, filter) in filters.into_iter().enumerate() {
+            if filter.open.takes(self.source.kind) {
+                let voice = Voice::new(number, words.clone());
+                let inspector = self.inspector(filter, voice, wall);
+                self.inspectors.push(workers.host(inspector));
+            }
         }
         self
     }
 
+    /// What the room feeds: the recording, and those who look at it.
+    pub fn everybody(
+        recording: Box<dyn Consumer>,
+        inspectors: Vec<Box<dyn Consumer>>,
+    ) -> Box<dyn Consumer> {
+        if inspectors.is_empty() {
+            return recording;
+        }
+        Box::new(Together::new(recording, inspectors))
+    }
+
+    fn inspector(&self, filter: Setup, voice: Voice, wall: WallClock) -> Box<dyn Consumer> {
+        let notices = Notices::new(Arc::clone(&self.attributes));
+        // Whoever only looks can end nothing.
+        let filter = Setup {
+            on_error: OnError::Bypass,
+            ..filter
+        };
+        match self.source.kind {
+            TrackKind::Audio => {
+                let sound = Sound {
+                    filters: vec![filter],
+                    ..Sound::new(Outlet::Nothing)
+                };
+                let pipeline = Pipeline::decoding(self.source.clone(), self.settings, wall, sound);
+                Box::new(Inspector::new(pipeline, notices, voice))
+            }
+            TrackKind::Video => {
+                let progress = Arc::clone(&self.progress);
+                Box::new(Watcher::new(filter, notices, progress, voice, wall.instant))
+            }
+        }
+    }
+
     fn of(pipeline: Pipeline, plan: Plan) -> Self {
         let (source, settings) = (plan.track.source(), plan.pipeline_settings());
+        let attributes = Arc::clone(&plan.track.publication.publisher.attributes);
         let (id, track) = (plan.id, plan.track);
         let progress = pipeline.progress();
         let reason = Reason::default();
@@ -127,6 +169,7 @@ impl Egress {
             delivery: halves.delivery,
             reason,
             source,
+            attributes,
             settings,
             words: halves.words.downgrade(),
         }

@@ -19,7 +19,8 @@ pub struct Plan {
     pub track: Track,
     /// How packets become media.
     pub pipeline: pipeline::Settings,
-    /// What sound goes through, in order. Pictures go by.
+    /// What sound goes through, in order. Pictures go by, and filters that are not for sound are left
+    /// out.
     pub filters: Vec<Setup>,
     /// Where it goes.
     pub destination: Destination,
@@ -78,7 +79,8 @@ impl Plan {
 
     /// What becomes of the sound, if it must be decoded.
     pub(super) fn sound(&mut self) -> Option<Sound> {
-        let filters = std::mem::take(&mut self.filters);
+        let mut filters = std::mem::take(&mut self.filters);
+        filters.retain(|filter| filter.open.takes(TrackKind::Audio));
         if self.track.publication.kind == TrackKind::Video {
             return None;
         }
@@ -99,6 +101,16 @@ impl Plan {
                 max_pending: self.pipeline.max_pending.min(MAX_UNSENT),
                 ..self.pipeline
             },
+        }
+    }
+}
+
+impl Destination {
+    /// Whether sound is decoded on the way, also without filters.
+    pub fn is_decoded(&self) -> bool {
+        match self {
+            Self::Files(place) => place.form.outlet(true).is_some(),
+            Self::Stream(stream) => messages(stream.wanted).is_some(),
         }
     }
 }

@@ -1,11 +1,13 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
+use super::notices::{self, Flow, Notices};
 use super::words::{Word, Words};
-use crate::media::TrackKind;
+use crate::media::{DataMessage, TrackKind};
 use crate::pipeline::{Output, Pipeline};
-use crate::rtc::{Consumer, Notice, PATIENCE};
+use crate::rtc::{Consumer, Interest, Notice, PATIENCE};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// The media worker's half of an egress: hands packets to the pipeline, and what comes out of it to
@@ -14,6 +16,7 @@ use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 #[derive(Debug)]
 pub(super) struct Recorder {
     pipeline: Pipeline,
+    notices: Notices,
     deliveries: mpsc::Sender<Delivery>,
     /// A place in the channel for what is left at the end, whatever waits then.
     last: Option<OwnedPermit<Delivery>>,
@@ -33,11 +36,12 @@ pub(super) enum Delivery {
 
 impl Recorder {
     /// A recorder, and where its deliveries arrive.
-    pub(super) fn new(pipeline: Pipeline) -> (Self, mpsc::Receiver<Delivery>) {
+    pub(super) fn new(pipeline: Pipeline, notices: Notices) -> (Self, mpsc::Receiver<Delivery>) {
         let (deliveries, arrivals) = mpsc::channel(QUEUE);
         let last = deliveries.clone().try_reserve_owned().ok();
         let recorder = Self {
             pipeline,
+            notices,
             deliveries,
             last,
             retry_at: None,
@@ -79,6 +83,13 @@ impl Recorder {
 }
 
 impl Consumer for Recorder {
+    fn interest(&self) -> Interest {
+        match self.pipeline.has_filters() {
+            true => Interest::All,
+            false => Interest::Media,
+        }
+    }
+
     fn packet(&mut self, packet: RtpPacket) {
         let now = packet.arrival;
         self.pipeline.packet(packet);
@@ -96,14 +107,19 @@ impl Consumer for Recorder {
     }
 
     fn notice(&mut self, notice: Notice, now: Instant) {
-        match notice {
-            Notice::Muted => self.pipeline.mute(now),
-            Notice::Unmuted => self.pipeline.unmute(now),
-            Notice::Interrupted => self.pipeline.interrupt(now),
-            Notice::Restarted(restart) => self.pipeline.restart(restart, now),
-            Notice::Ended => return self.finish(now),
+        match self.notices.pass_on(notice, &mut self.pipeline, now) {
+            Flow::Continue => self.deliver(now),
+            Flow::End => self.finish(now),
         }
-        self.deliver(now);
+    }
+
+    fn message(&mut self, message: Arc<DataMessage>, at: Instant) {
+        self.pipeline.event(notices::event(&message), at);
+        self.deliver(at);
+    }
+
+    fn messages_dropped(&mut self, count: u64) {
+        self.pipeline.messages_dropped(count);
     }
 
     fn overrun(&mut self, count: u64) {
@@ -144,13 +160,16 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use bytes::Bytes;
 
     use super::*;
     use crate::clock;
     use crate::egress::inspector::Inspector;
-    use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup};
-    use crate::media::{AudioFormat, Codec, MediaTime, SeqNo, Ssrc};
+    use crate::egress::voice::Voice;
+    use crate::filter::{Filter, FilterError, OnError, Open, Restart, Setup, Turn, Verdict};
+    use crate::media::{AudioBlock, AudioFormat, Codec, MediaTime, SeqNo, Ssrc};
     use crate::pipeline::decoded::{Outlet, Sound};
     use crate::pipeline::{Settings, Source};
 
@@ -207,19 +226,11 @@ mod tests {
         while let Ok(Delivery::Words(said)) = track.deliveries.try_recv() {
             words.extend(said);
         }
-        let [
-            Word::Event(event),
-            Word::Inspected {
-                segment: 0,
-                summary,
-            },
-        ] = &words[..]
-        else {
+        let [Word::Event(event), Word::Inspected(inspection)] = &words[..] else {
             panic!("{words:?}");
         };
         assert!(event.to_json_line().unwrap().contains("given_up"));
-        let sound = summary.sound.as_ref().unwrap();
-        assert_eq!(sound.filters[0].filter, "refuses");
+        assert_eq!(inspection.account.filter, "refuses");
     }
 
     #[test]
@@ -240,10 +251,61 @@ mod tests {
         let Some(Delivery::Words(words)) = last else {
             panic!("{last:?}");
         };
-        assert!(matches!(
-            words[..],
-            [Word::Event(_), Word::Inspected { .. }]
-        ));
+        assert!(matches!(words[..], [Word::Event(_), Word::Inspected(_)]));
+    }
+
+    /// P2: what waited too long for the thread goes by filters that only look, and they are told.
+    #[test]
+    fn an_inspector_that_falls_behind_misses_what_is_old() {
+        let ear = Ear::default();
+        let sound = Sound {
+            filters: vec![Setup {
+                open: Box::new(ear.clone()),
+                on_error: OnError::Bypass,
+                restart: Restart::default(),
+                changes: None,
+            }],
+            ..Sound::new(Outlet::Nothing)
+        };
+        let mut track = Track::new();
+        let pipeline =
+            Pipeline::decoding(source(), Settings::default(), clock::wall_clock(), sound);
+        let notices = Notices::new(Arc::default());
+        let mut inspector =
+            Inspector::new(pipeline, notices, Voice::new(0, track.recorder.words()));
+
+        track.now -= Duration::from_secs(10);
+        (0..100).for_each(|_| inspector.packet(track.packet()));
+        track.now = clock::now();
+        (0..5).for_each(|_| inspector.packet(track.packet()));
+
+        assert_eq!(*ear.0.lock().unwrap(), [100, 0, 0, 0, 0]);
+    }
+
+    /// Writes down how many blocks it missed before each.
+    #[derive(Clone, Debug, Default)]
+    struct Ear(Arc<Mutex<Vec<u32>>>);
+
+    impl Open for Ear {
+        fn name(&self) -> &str {
+            "ear"
+        }
+
+        fn open(
+            &mut self,
+            _: AudioFormat,
+            _: usize,
+            _: Instant,
+        ) -> Result<Box<dyn Filter>, FilterError> {
+            Ok(Box::new(self.clone()))
+        }
+    }
+
+    impl Filter for Ear {
+        fn process(&mut self, _: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError> {
+            self.0.lock().unwrap().push(turn.lost_before);
+            Ok(Verdict::Pass)
+        }
     }
 
     /// A filter whose settings are wrong.
@@ -276,7 +338,8 @@ mod tests {
     impl Track {
         fn new() -> Self {
             let pipeline = Pipeline::new(source(), Settings::default(), clock::wall_clock());
-            let (recorder, deliveries) = Recorder::new(pipeline);
+            let notices = Notices::new(Arc::default());
+            let (recorder, deliveries) = Recorder::new(pipeline, notices);
             Self {
                 recorder,
                 deliveries,
@@ -293,12 +356,14 @@ mod tests {
                     open: Box::new(Refuses),
                     on_error: OnError::Bypass,
                     restart: Restart::default(),
+                    changes: None,
                 }],
                 ..Sound::new(Outlet::Nothing)
             };
             let wall = clock::wall_clock();
             let pipeline = Pipeline::decoding(source(), Settings::default(), wall, sound);
-            Inspector::new(pipeline, self.recorder.words())
+            let notices = Notices::new(Arc::default());
+            Inspector::new(pipeline, notices, Voice::new(0, self.recorder.words()))
         }
 
         fn hear_seconds(&mut self, seconds: usize) {

@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use super::files::Files;
+use super::notices::Notices;
 use super::recorder::Recorder;
 use super::words::Words;
 use super::{Courier, EgressId, Outcome, Place, Track, Writer};
@@ -41,7 +44,8 @@ impl Halves {
         (id, track): (EgressId, Track),
         place: Place,
     ) -> Self {
-        let (recorder, deliveries) = Recorder::new(pipeline);
+        let notices = Notices::new(Arc::clone(&track.publication.publisher.attributes));
+        let (recorder, deliveries) = Recorder::new(pipeline, notices);
         let files = Files::new(id.clone(), track, place);
         Self {
             words: recorder.words(),

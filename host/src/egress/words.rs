@@ -1,9 +1,10 @@
 use tokio::sync::mpsc::{self, OwnedPermit, Permit, error::TrySendError};
 
+use super::inspection::Inspection;
 use super::recorder::Delivery;
 use super::stream::{self, Note};
 use crate::media::Pts;
-use crate::pipeline::{Event, Summary};
+use crate::pipeline::Event;
 use crate::sink::websocket::Message;
 
 /// The way to where a recording goes, for those who only look at it and have something to say.
@@ -36,12 +37,7 @@ pub(super) enum Word {
     /// Something happened beside the sound.
     Event(Event),
     /// What it did, having looked at a whole segment.
-    Inspected {
-        /// The number of the segment, from 0.
-        segment: usize,
-        /// What it heard.
-        summary: Box<Summary>,
-    },
+    Inspected(Box<Inspection>),
 }
 
 /// Room for one word.

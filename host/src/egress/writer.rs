@@ -191,8 +191,8 @@ fn unpack(
 fn hear(words: Vec<Word>, files: &mut Files) -> impl Iterator<Item = Output> {
     words.into_iter().filter_map(|word| match word {
         Word::Event(event) => Some(Output::Event(event)),
-        Word::Inspected { segment, summary } => {
-            files.inspected(segment, &summary);
+        Word::Inspected(inspection) => {
+            files.inspected(*inspection);
             None
         }
     })

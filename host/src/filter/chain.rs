@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::link::{Link, Setup};
+use super::link::{Link, Material, Setup};
 use super::switch::Switch;
 use super::{Account, Emission, TrackEvent};
 use crate::media::{AudioBlock, AudioFormat, Pts};
@@ -81,9 +81,18 @@ pub enum Halt {
 impl Chain {
     /// A chain for sound of this format; filters are opened with the first block or event.
     pub fn new(setups: Vec<Setup>, format: AudioFormat, gaps: Gaps) -> Self {
+        Self::of(setups, Material::Sound(format), gaps)
+    }
+
+    /// A chain for what happens to a track without sound; filters are opened with the first event.
+    pub fn without_sound(setups: Vec<Setup>) -> Self {
+        Self::of(setups, Material::Events, Gaps::Silent)
+    }
+
+    fn of(setups: Vec<Setup>, material: Material, gaps: Gaps) -> Self {
         let links = setups
             .into_iter()
-            .map(|setup| Link::new(setup, format, gaps))
+            .map(|setup| Link::new(setup, material, gaps))
             .collect();
         Self {
             links,
@@ -112,6 +121,14 @@ impl Chain {
     pub fn replace(&mut self, index: usize, setup: Setup) {
         if let Some(link) = self.links.get_mut(index) {
             link.replace(setup);
+        }
+    }
+
+    /// Whether the blocks from here on go by the filters, because their thread is too slow; they learn
+    /// of it by the next block they get. Events reach them as ever.
+    pub fn bypass(&mut self, is_bypassed: bool) {
+        for link in &mut self.links {
+            link.bypass(is_bypassed);
         }
     }
 

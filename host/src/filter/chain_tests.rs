@@ -290,6 +290,66 @@ fn a_filter_is_replaced_at_a_block_boundary() {
     assert_eq!(before.log().finished, 1);
 }
 
+/// Hot reload from afar: the last of what was sent takes the place, and can be replaced in turn.
+#[test]
+fn a_filter_is_changed_from_afar() {
+    let openers = [0.5, 0.25, 0.125, 0.75].map(|factor| Opener::gain("gain", factor));
+    let (changer, changes) = changes();
+    let mut run = Run::new(vec![Setup {
+        changes: Some(changes),
+        ..setup(&openers[0])
+    }]);
+    run.blocks(2);
+
+    changer.replace(setup(&openers[1])).unwrap();
+    changer.replace(setup(&openers[2])).unwrap();
+    run.blocks(2);
+    changer.replace(setup(&openers[3])).unwrap();
+    run.blocks(2);
+
+    assert_eq!(run.levels(), [0.5, 0.5, 0.125, 0.125, 0.75, 0.75]);
+    assert_eq!(
+        run.switches(),
+        [(2, Change::Replaced), (4, Change::Replaced)]
+    );
+    assert!(openers[1].log().opened.is_empty());
+    for _ in 0..4 {
+        changer.replace(setup(&openers[0])).unwrap();
+    }
+    assert_eq!(changer.replace(setup(&openers[0])), Err(ChangeError::Full));
+    drop(run);
+    assert_eq!(changer.replace(setup(&openers[0])), Err(ChangeError::Gone));
+}
+
+/// What is given up that came from afar gives way to what was there before, which hears of changes.
+#[test]
+fn a_change_from_afar_that_fails_is_rolled_back_and_another_is_taken() {
+    let broken = failing(|_| true, || FilterError::Config("no".into()));
+    let (changer, changes) = changes();
+    let mut run = Run::new(vec![Setup {
+        changes: Some(changes),
+        ..setup(&Opener::gain("before", 0.5))
+    }]);
+    run.blocks(1);
+
+    changer.replace(setup(&broken)).unwrap();
+    run.blocks(3);
+    changer
+        .replace(setup(&Opener::gain("after", 0.25)))
+        .unwrap();
+    run.blocks(1);
+
+    let changes: Vec<_> = run.switches().iter().map(|(_, change)| *change).collect();
+    let expected = [
+        Change::Replaced,
+        Change::GivenUp,
+        Change::RolledBack,
+        Change::Replaced,
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!(run.levels().last(), Some(&0.25));
+}
+
 /// Hot reload: what is given up within a minute gives way to what was there before.
 #[test]
 fn a_replacement_that_fails_is_rolled_back() {
@@ -351,25 +411,102 @@ fn events_go_through_all_filters_in_order_with_the_sound() {
     assert_eq!(second.log().events.len(), 3);
 }
 
+/// A guest hears that the track is there before its first block, and that it ended behind the last,
+/// however its blocks are cut and however far a filter before it looks ahead.
 #[test]
-fn events_before_the_first_block_are_told_too() {
+fn a_filter_hears_of_the_track_before_its_first_block_and_behind_its_last() {
     let ahead = Opener {
-        latency: 960,
+        latency: 500,
         ..Opener::gain("ahead", 1.0)
     };
-    let second = Opener::gain("second", 1.0);
-    let mut run = Run::new(vec![setup(&ahead), setup(&second)]);
+    let long = Opener {
+        wants: Wants {
+            rate: Some(SampleRate::HZ_16000),
+            channels: None,
+            block: Some(700),
+        },
+        ..Opener::gain("long", 1.0)
+    };
+    let mut run = Run::new(vec![setup(&ahead), setup(&long)]);
 
     run.event(TrackEvent::Published);
-    run.event(TrackEvent::Muted);
-    let sent = run.tone(5);
+    run.blocks(3);
+    run.event(TrackEvent::Unpublished);
+    run.finish();
 
-    assert_eq!(run.finish(), sent);
-    let events = [TrackEvent::Published, TrackEvent::Muted];
-    for opener in [ahead, second] {
-        assert_eq!(opener.log().events, events);
-        assert_eq!(opener.log().opened.len(), 1);
+    for (opener, blocks) in [(ahead, 3), (long, 2)] {
+        let order: String = opener.log().order;
+        assert_eq!(order, format!("p{}u", "b".repeat(blocks)), "{opener:?}");
     }
+}
+
+/// A session that begins in the midst of a track is told how things stand.
+#[test]
+fn a_session_that_is_opened_again_hears_how_things_stand() {
+    let opener = failing(|number| number == 2, || FilterError::Fatal("trap".into()));
+    let mut run = Run::new(vec![setup(&opener)]);
+    let attributes = |value: &str| {
+        TrackEvent::AttributesChanged(vec![("language".to_owned(), value.to_owned())])
+    };
+
+    run.event(TrackEvent::Published);
+    run.event(attributes("de"));
+    run.blocks(3);
+    run.event(TrackEvent::Muted);
+    run.event(attributes("fr"));
+    run.blocks(7);
+
+    let told = opener.log().events;
+    let (before, after) = told.split_at(2);
+    assert_eq!(before, [TrackEvent::Published, attributes("de")]);
+    let now = [TrackEvent::Published, attributes("fr"), TrackEvent::Muted];
+    assert_eq!(after, now);
+}
+
+/// P2: what passes a filter by that only looks is told to it.
+#[test]
+fn p2_blocks_that_go_by_a_filter_are_told_with_the_next_one() {
+    let opener = Opener::gain("half", 0.5);
+    let mut run = Run::new(vec![setup(&opener)]);
+
+    run.blocks(2);
+    run.chain.bypass(true);
+    run.blocks(5);
+    run.event(TrackEvent::Muted);
+    run.chain.bypass(false);
+    run.blocks(1);
+
+    let log = opener.log();
+    assert_eq!(log.lost_before, 5);
+    assert_eq!((log.order.as_str(), log.events.len()), ("bbmb", 1));
+    assert_eq!(run.levels(), [0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.5]);
+}
+
+/// P10: without sound there are events, from the first to the last, and all that becomes of failures.
+#[test]
+fn p10_a_filter_without_sound_hears_of_events() {
+    let opener = Opener::gain("watch", 1.0);
+    let mut chain = Chain::without_sound(vec![setup(&opener)]);
+    let mut now = any_instant();
+    *opener.refusals.lock().unwrap() = vec![FilterError::Fatal("not yet".into())];
+
+    for (at, event) in [
+        (0, TrackEvent::Published),
+        (960, TrackEvent::Muted),
+        (9_600, TrackEvent::Unmuted),
+        (19_200, TrackEvent::Unpublished),
+    ] {
+        chain.event(Pts(at), event, now);
+        now += Duration::from_millis(60);
+    }
+    chain.finish(now);
+
+    let log = opener.log();
+    assert_eq!(log.opened, []);
+    assert_eq!((log.order.as_str(), log.finished), ("pmnu", 1));
+    let items = std::iter::from_fn(|| chain.poll());
+    let switches = items.filter(|item| matches!(item, Item::Switch(_)));
+    assert_eq!(switches.count(), 2);
 }
 
 fn letter(item: &Item) -> char {
@@ -408,6 +545,7 @@ fn setup(opener: &Opener) -> Setup {
         open: Box::new(opener.clone()),
         on_error: OnError::Bypass,
         restart: Restart::default(),
+        changes: None,
     }
 }
 

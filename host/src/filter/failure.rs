@@ -32,6 +32,15 @@ pub struct Restart {
     pub fuse: Option<Fuse>,
 }
 
+impl Restart {
+    /// Whether the plugin has failed too often of late, here and on other tracks, to be opened
+    /// anywhere.
+    pub fn has_blown(&self, now: Instant) -> bool {
+        let fuse = self.fuse.as_ref();
+        fuse.is_some_and(|fuse| fuse.has_blown(self, now))
+    }
+}
+
 impl Default for Restart {
     /// Three times a minute, after 100 ms to 5 s; failures on other tracks do not count.
     fn default() -> Self {
@@ -71,8 +80,7 @@ impl Breaker {
 
     /// Whether it has failed too often on other tracks to be opened here.
     pub(super) fn is_open(&self, now: Instant) -> bool {
-        let fuse = self.restart.fuse.as_ref();
-        fuse.is_some_and(|fuse| fuse.has_blown(&self.restart, now))
+        self.restart.has_blown(now)
     }
 }
 

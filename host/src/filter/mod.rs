@@ -12,9 +12,11 @@
 mod adapt;
 mod breakers;
 mod chain;
+mod changes;
 mod failure;
 #[cfg(test)]
 mod chain_tests;
+mod known;
 mod link;
 mod proxy;
 mod report;
@@ -32,13 +34,14 @@ use bytes::Bytes;
 
 pub use breakers::{Breakers, Fuse};
 pub use chain::{Chain, Event, Gaps, Halt, Item, Text};
+pub use changes::{ChangeError, Changer, Changes, changes};
 pub use failure::{OnError, Restart};
 pub use link::Setup;
 pub use report::{Account, Report};
 pub use switch::{Change, Counts, Switch};
 pub use worker::Workers;
 
-use crate::media::{AudioBlock, AudioFormat, Channels, Pts, SampleRate};
+use crate::media::{AudioBlock, AudioFormat, Channels, Pts, SampleRate, TrackKind};
 
 /// A running filter on one track.
 pub trait Filter: std::fmt::Debug + Send {
@@ -102,6 +105,11 @@ pub trait Open: std::fmt::Debug + Send {
         Wants::default()
     }
 
+    /// Whether it is for tracks of this kind. A filter that does not say is for sound.
+    fn takes(&self, kind: TrackKind) -> bool {
+        kind == TrackKind::Audio
+    }
+
     /// A new session, which gets blocks of `block` samples per channel.
     ///
     /// # Errors
@@ -112,6 +120,14 @@ pub trait Open: std::fmt::Debug + Send {
         block: usize,
         now: Instant,
     ) -> Result<Box<dyn Filter>, FilterError>;
+
+    /// A new session on a track without sound, of which it sees events only.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open); always, if it is for sound only.
+    fn open_without_sound(&mut self, _now: Instant) -> Result<Box<dyn Filter>, FilterError> {
+        Err(FilterError::Config("it is for sound only".into()))
+    }
 }
 
 /// How a filter would like its sound; what it leaves open is as the track has it.
@@ -152,7 +168,7 @@ pub enum EventVerdict {
 /// What happens to a track beside its sound, in order with it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrackEvent {
-    /// The track began.
+    /// The track is there: the first that a session hears.
     Published,
     /// The publisher muted it.
     Muted,
@@ -173,7 +189,7 @@ pub enum TrackEvent {
         /// Its content.
         payload: Bytes,
     },
-    /// The track ended.
+    /// The track ended: the last that a session hears, behind all blocks.
     Unpublished,
     /// Something that later versions know of.
     Other {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use crate::rtc::{Consumer, Notice};
+use crate::media::DataMessage;
+use crate::rtc::{Consumer, Interest, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 /// The way to wake a worker.
@@ -43,8 +44,12 @@ impl Link {
 /// What both sides of a ring see.
 #[derive(Debug, Default)]
 pub(super) struct Track {
-    /// Packets and reports that found the ring full.
+    /// Packets, reports and notices that found the ring full.
     pub(super) overrun: AtomicU64,
+    /// Data messages that are in the ring.
+    pub(super) messages: AtomicUsize,
+    /// Data messages that were dropped.
+    pub(super) messages_dropped: AtomicU64,
     pub(super) wants_keyframe: AtomicBool,
 }
 
@@ -55,6 +60,9 @@ pub(super) enum Item {
     Report(SenderReport),
     Statistics(Box<StreamStatistics>),
     Notice(Notice, Instant),
+    Message(Arc<DataMessage>, Instant),
+    /// So many were dropped in this place.
+    Missing(u64),
 }
 
 /// Stands in for a consumer on the media worker.
@@ -66,36 +74,66 @@ pub(super) struct Proxy {
     link: Link,
     /// Notices that found the ring full. What comes behind them may not go before them.
     waiting: VecDeque<(Notice, Instant)>,
-    /// Said once in a row that the consumer is too slow.
-    is_behind: bool,
+    interest: Interest,
+    /// Packets and reports that were dropped since the last that found a place.
+    missing: u64,
 }
 
 impl Proxy {
-    pub(super) const fn new(ring: SyncSender<Item>, track: Arc<Track>, link: Link) -> Self {
+    pub(super) const fn new(
+        ring: SyncSender<Item>,
+        track: Arc<Track>,
+        link: Link,
+        interest: Interest,
+    ) -> Self {
         Self {
             ring: Some(ring),
             track,
             link,
             waiting: VecDeque::new(),
-            is_behind: false,
+            interest,
+            missing: 0,
         }
     }
 
     /// Hands over an item that may be lost.
     fn push(&mut self, item: Item) {
-        let is_free = self.flush();
-        if is_free && self.try_push(item).is_ok() {
-            self.is_behind = false;
+        if self.flush() && self.try_push(item).is_ok() {
             return;
         }
         self.track.overrun.fetch_add(1, Ordering::Relaxed);
-        if !std::mem::replace(&mut self.is_behind, true) {
+        if self.missing == 0 {
             warn!("A filter worker is too slow; packets of a track are dropped.");
         }
+        self.missing += 1;
     }
 
-    /// Hands over the notices that wait; whether none is left.
+    /// Says what is missing behind what is in the ring; whether that is said.
+    fn tell_missing(&mut self) -> bool {
+        let is_told = self.missing == 0 || self.try_push(Item::Missing(self.missing)).is_ok();
+        if is_told {
+            self.missing = 0;
+        }
+        is_told
+    }
+
+    /// Hands over a data message, which may take only some of the places: packets are worth more.
+    fn push_message(&mut self, message: Arc<DataMessage>, at: Instant) -> bool {
+        // Counted first: the other side takes it out again.
+        let has_room = self.track.messages.fetch_add(1, Ordering::Relaxed) < MAX_MESSAGES;
+        let is_taken =
+            has_room && self.flush() && self.try_push(Item::Message(message, at)).is_ok();
+        if !is_taken {
+            self.track.messages.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_taken
+    }
+
+    /// Says what is missing and hands over the notices that wait; whether nothing is left.
     fn flush(&mut self) -> bool {
+        if !self.tell_missing() {
+            return false;
+        }
         while let Some((notice, at)) = self.waiting.pop_front() {
             if let Err(Item::Notice(notice, at)) = self.try_push(Item::Notice(notice, at)) {
                 self.waiting.push_front((notice, at));
@@ -122,6 +160,10 @@ impl Proxy {
 }
 
 impl Consumer for Proxy {
+    fn interest(&self) -> Interest {
+        self.interest
+    }
+
     fn packet(&mut self, packet: RtpPacket) {
         self.push(Item::Packet(packet));
     }
@@ -149,11 +191,26 @@ impl Consumer for Proxy {
         } else {
             Err(item)
         };
-        if let Err(Item::Notice(notice, at)) = left
-            && self.waiting.len() < MAX_WAITING
-        {
+        let Err(Item::Notice(notice, at)) = left else {
+            return;
+        };
+        if self.waiting.len() < MAX_WAITING {
             self.waiting.push_back((notice, at));
+        } else {
+            self.track.overrun.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn message(&mut self, message: Arc<DataMessage>, at: Instant) {
+        if !self.push_message(message, at) {
+            self.messages_dropped(1);
+        }
+    }
+
+    fn messages_dropped(&mut self, count: u64) {
+        self.track
+            .messages_dropped
+            .fetch_add(count, Ordering::Relaxed);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
@@ -184,5 +241,7 @@ impl Drop for Proxy {
 
 /// Notices that may wait; more than signalling says in the time that a ring is full.
 const MAX_WAITING: usize = 64;
+/// Data messages of a track that may be in its ring.
+const MAX_MESSAGES: usize = 64;
 /// How long to wait before a full ring is tried again.
 const RETRY_AFTER: Duration = Duration::from_millis(50);

@@ -32,6 +32,8 @@ pub(super) struct Log {
     pub(super) numbers: Vec<u64>,
     pub(super) lost_before: u32,
     pub(super) events: Vec<TrackEvent>,
+    /// Blocks and events by a letter each.
+    pub(super) order: String,
     pub(super) finished: usize,
 }
 
@@ -69,6 +71,15 @@ impl Opener {
         })
     }
 
+    fn session(&self, line: Vec<f32>) -> Scripted {
+        Scripted {
+            opener: self.clone(),
+            count: 0,
+            line,
+            said: Vec::new(),
+        }
+    }
+
     fn refusal(&self) -> Option<FilterError> {
         self.refusals.lock().unwrap().pop()
     }
@@ -101,12 +112,15 @@ impl Open for Opener {
             return Err(error);
         }
         self.note(|log| log.opened.push((format, block)));
-        Ok(Box::new(Scripted {
-            opener: self.clone(),
-            count: 0,
-            line: vec![0.0; format.values(self.latency)],
-            said: Vec::new(),
-        }))
+        let line = vec![0.0; format.values(self.latency)];
+        Ok(Box::new(self.session(line)))
+    }
+
+    fn open_without_sound(&mut self, _: Instant) -> Result<Box<dyn Filter>, FilterError> {
+        match self.refusal() {
+            Some(error) => Err(error),
+            None => Ok(Box::new(self.session(Vec::new()))),
+        }
     }
 }
 
@@ -116,6 +130,7 @@ impl Filter for Scripted {
             log.blocks.push((block.pts, block.len_per_channel()));
             log.numbers.push(turn.number);
             log.lost_before += turn.lost_before;
+            log.order.push('b');
         });
         self.count += 1;
         let verdict = (self.opener.script)(self.count - 1, block)?;
@@ -126,7 +141,10 @@ impl Filter for Scripted {
     }
 
     fn event(&mut self, event: &TrackEvent, _now: Instant) -> Result<EventVerdict, FilterError> {
-        self.opener.note(|log| log.events.push(event.clone()));
+        self.opener.note(|log| {
+            log.events.push(event.clone());
+            log.order.push(letter(event));
+        });
         match event {
             TrackEvent::Message { topic, .. } if topic == "echo" => {
                 self.said.push(Emission {
@@ -168,6 +186,16 @@ impl std::fmt::Debug for Opener {
 impl std::fmt::Debug for Scripted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.opener.name)
+    }
+}
+
+fn letter(event: &TrackEvent) -> char {
+    match event {
+        TrackEvent::Published => 'p',
+        TrackEvent::Muted => 'm',
+        TrackEvent::Unmuted => 'n',
+        TrackEvent::Unpublished => 'u',
+        _ => '?',
     }
 }
 

@@ -17,7 +17,9 @@ use super::{
     Wants,
 };
 use crate::codec::sample::{from_i16, to_i16};
-use crate::media::{AudioBlock, AudioFormat, Channels, ClockRate, Marks, Pts, SampleRate};
+use crate::media::{
+    AudioBlock, AudioFormat, Channels, ClockRate, Marks, Pts, SampleRate, TrackKind,
+};
 use crate::plugins::contract::{
     self, AudioFrame, FrameMarks, FrameMeta, PcmFormat, SampleFormat, Samples, TrackInfo,
 };
@@ -47,9 +49,6 @@ impl Opener {
     /// How the plugin gets its frames.
     fn format(&self, format: AudioFormat, block: usize) -> Result<PcmFormat, FilterError> {
         let declaration = self.plugin.declaration();
-        if declaration.variable_length {
-            return Err(FilterError::Config(VARIABLE_LENGTH.into()));
-        }
         let lasts = format.rate.duration(block as u64);
         if !(SHORTEST..=LONGEST).contains(&lasts) {
             return Err(FilterError::Config(format!(
@@ -67,11 +66,42 @@ impl Opener {
             frame_samples: u32::try_from(block).unwrap_or(u32::MAX),
         })
     }
+
+    /// A session; without a format it sees events only.
+    fn session(
+        &self,
+        format: Option<PcmFormat>,
+        now: Instant,
+    ) -> Result<Box<dyn Filter>, FilterError> {
+        let opening = Opening {
+            track: self.track.clone(),
+            format,
+            settings: &self.settings,
+            limits: &self.limits,
+            now,
+        };
+        let instance = self.plugin.open(opening).map_err(filter_error)?;
+        Ok(Box::new(Session {
+            plugin: self.plugin.clone(),
+            track: self.track.track_sid.clone(),
+            instance,
+            sample_format: format.map_or(SampleFormat::Int16, |format| format.sample_format),
+            integers: Vec::new(),
+        }))
+    }
 }
 
 impl Open for Opener {
     fn name(&self) -> &str {
         &self.plugin.declaration().name
+    }
+
+    fn takes(&self, kind: TrackKind) -> bool {
+        let kind = match kind {
+            TrackKind::Audio => contract::TrackKind::Audio,
+            TrackKind::Video => contract::TrackKind::Video,
+        };
+        self.plugin.declaration().kinds.contains(&kind)
     }
 
     fn wants(&self) -> Wants {
@@ -93,21 +123,11 @@ impl Open for Opener {
         now: Instant,
     ) -> Result<Box<dyn Filter>, FilterError> {
         let format = self.format(format, block)?;
-        let opening = Opening {
-            track: self.track.clone(),
-            format: Some(format),
-            settings: &self.settings,
-            limits: &self.limits,
-            now,
-        };
-        let instance = self.plugin.open(opening).map_err(filter_error)?;
-        Ok(Box::new(Session {
-            plugin: self.plugin.clone(),
-            track: self.track.track_sid.clone(),
-            instance,
-            sample_format: format.sample_format,
-            integers: Vec::new(),
-        }))
+        self.session(Some(format), now)
+    }
+
+    fn open_without_sound(&mut self, now: Instant) -> Result<Box<dyn Filter>, FilterError> {
+        self.session(None, now)
     }
 }
 
@@ -303,7 +323,8 @@ fn marks(marks: Marks) -> FrameMarks {
         silence,
         discontinuity,
         muted,
-        last,
+        // Nobody knows that a frame is the last before the track has ended.
+        last: _,
     } = marks;
     let mut flags = FrameMarks::empty();
     for (is_set, flag) in [
@@ -311,7 +332,6 @@ fn marks(marks: Marks) -> FrameMarks {
         (silence, FrameMarks::SILENCE),
         (discontinuity, FrameMarks::DISCONTINUITY),
         (muted, FrameMarks::MUTED),
-        (last, FrameMarks::LAST),
     ] {
         if is_set {
             flags |= flag;
@@ -377,9 +397,6 @@ fn at(micros: u64) -> Pts {
 
 /// The target of what plugins log.
 const LOG: &str = "trackmill::plugin";
-/// Why a plugin that stretches time is not opened.
-const VARIABLE_LENGTH: &str = "the plugin declares `variable-length`, and a chain of filters keeps the \
-                               length of the sound: its author has to keep the length of each frame";
 /// What a frame lasts.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_millis(60);

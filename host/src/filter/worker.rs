@@ -35,8 +35,9 @@ pub struct Workers {
 /// How filter workers run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Packets, reports and notices of one track that may wait. Default 512: ten seconds of packets
-    /// of 20 ms. When full, the newest is dropped and counted; notices wait.
+    /// Packets, reports, notices and messages of one track that may wait. Default 512: ten seconds of
+    /// packets of 20 ms. When full, the newest is dropped and counted; notices wait. 64 of them may be
+    /// data messages of the room; more are dropped and counted.
     pub ring: usize,
     /// Tracks that may wait to be taken in. Default 1,024. When full, the caller waits.
     pub inbox: usize,
@@ -126,12 +127,14 @@ impl Running {
 
     fn host(&self, consumer: Box<dyn Consumer>) -> Proxy {
         let (ring, items) = sync_channel(self.ring);
+        let interest = consumer.interest();
         let track = Arc::<Track>::default();
         let host = Host {
             items,
             track: Arc::clone(&track),
             consumer: Some(consumer),
             overrun: 0,
+            messages_dropped: 0,
             has_panicked: false,
         };
         self.link.shared.tracks.fetch_add(1, Ordering::Relaxed);
@@ -139,7 +142,7 @@ impl Running {
             error!("A filter worker has ended; a track is lost.");
         }
         self.link.wake();
-        Proxy::new(ring, track, self.link.clone())
+        Proxy::new(ring, track, self.link.clone(), interest)
     }
 }
 
@@ -229,6 +232,8 @@ struct Host {
     consumer: Option<Box<dyn Consumer>>,
     /// How much of the overrun it was told of.
     overrun: u64,
+    /// The same of data messages.
+    messages_dropped: u64,
     has_panicked: bool,
 }
 
@@ -258,7 +263,7 @@ impl Host {
     }
 
     fn next(&mut self) -> Flow {
-        self.tell_overrun();
+        self.tell_messages_dropped();
         match self.items.try_recv() {
             Ok(item) => self.hand_over(item),
             Err(TryRecvError::Empty) => return Flow::Empty,
@@ -268,19 +273,35 @@ impl Host {
     }
 
     fn hand_over(&mut self, item: Item) {
+        match item {
+            Item::Message(..) => drop(self.track.messages.fetch_sub(1, Ordering::Relaxed)),
+            Item::Missing(count) => self.overrun += count,
+            _ => {}
+        }
         self.call(|consumer| match item {
             Item::Packet(packet) => consumer.packet(packet),
             Item::Report(report) => consumer.sender_report(report),
             Item::Statistics(counted) => consumer.statistics(*counted),
             Item::Notice(notice, at) => consumer.notice(notice, at),
+            Item::Message(message, at) => consumer.message(message, at),
+            Item::Missing(count) => consumer.overrun(count),
         });
     }
 
+    /// What was dropped and has no place in the ring.
     fn tell_overrun(&mut self) {
         let overrun = self.track.overrun.load(Ordering::Relaxed);
         let new = overrun - std::mem::replace(&mut self.overrun, overrun);
         if new > 0 {
             self.call(|consumer| consumer.overrun(new));
+        }
+    }
+
+    fn tell_messages_dropped(&mut self) {
+        let dropped = self.track.messages_dropped.load(Ordering::Relaxed);
+        let new = dropped - std::mem::replace(&mut self.messages_dropped, dropped);
+        if new > 0 {
+            self.call(|consumer| consumer.messages_dropped(new));
         }
     }
 
@@ -300,6 +321,8 @@ impl Host {
     /// No item follows.
     fn end(&mut self) {
         let now = clock::now();
+        self.tell_overrun();
+        self.tell_messages_dropped();
         self.call(|consumer| consumer.notice(Notice::Ended, now));
         self.discard();
     }

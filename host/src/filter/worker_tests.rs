@@ -1,6 +1,7 @@
 //! Filter workers with real threads: what is waited for has a deadline.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,8 @@ use bytes::Bytes;
 
 use super::worker::{Settings, Workers};
 use crate::clock;
-use crate::media::{Codec, MediaTime, SeqNo, Ssrc};
-use crate::rtc::{Consumer, Notice};
+use crate::media::{Codec, DataMessage, MediaTime, SeqNo, Ssrc};
+use crate::rtc::{Consumer, Interest, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 
 #[test]
@@ -62,6 +63,71 @@ fn a_full_ring_drops_packets_and_counts_them_but_no_notice() {
     assert!(rest.contains(&"slow: overrun 6".to_owned()), "{rest:?}");
     let end = &rest[rest.len() - 2..];
     assert_eq!(end, ["slow: Muted", "slow: Ended"]);
+}
+
+/// What is missing is told where it is missing: behind what was taken, before what comes next.
+#[test]
+fn a_hole_is_told_in_its_place() {
+    let workers = workers(Settings {
+        ring: 2,
+        ..Settings::default()
+    });
+    let (mut listener, heard) = Listener::new("slow");
+    let (open, gate) = channel();
+    listener.gate = Some(gate);
+    let mut proxy = workers.host(Box::new(listener));
+    proxy.packet(packet(0));
+    expect(&heard, &["slow: packet 0"]);
+
+    (1..=9).for_each(|number| proxy.packet(packet(number)));
+    drop(open);
+    expect(&heard, &["slow: packet 1", "slow: packet 2"]);
+    let mut number = 10;
+    until(|| {
+        proxy.packet(packet(number));
+        number += 1;
+        heard
+            .try_recv()
+            .is_ok_and(|said| said.starts_with("slow: overrun"))
+    });
+
+    let next = heard.recv_timeout(PATIENCE).unwrap();
+    assert!(next.starts_with("slow: packet"), "{next}");
+}
+
+/// Messages of the room never take the places of packets.
+#[test]
+fn data_messages_reach_who_wants_them_and_are_bounded() {
+    let workers = workers(Settings::default());
+    let (mut listener, heard) = Listener::new("slow");
+    let (open, gate) = channel();
+    listener.gate = Some(gate);
+    let mut proxy = workers.host(Box::new(listener));
+    assert_eq!(proxy.interest(), Interest::All);
+    proxy.packet(packet(0));
+    expect(&heard, &["slow: packet 0"]);
+
+    let message = DataMessage {
+        topic: "redact".into(),
+        sender: None,
+        payload: Bytes::new(),
+    };
+    let message = Arc::new(message);
+    (0..100).for_each(|_| proxy.message(Arc::clone(&message), clock::now()));
+    proxy.packet(packet(1));
+    drop(open);
+    proxy.messages_dropped(4);
+    drop(proxy);
+
+    let rest: Vec<String> = heard.iter().collect();
+    let count = |what: &str| rest.iter().filter(|said| said.contains(what)).count();
+    assert_eq!(count("message on redact"), 64, "{rest:?}");
+    assert_eq!(count("packet 1"), 1, "{rest:?}");
+    let dropped = rest
+        .iter()
+        .filter_map(|said| said.strip_prefix("slow: messages dropped "));
+    let dropped: Vec<u64> = dropped.map(|count| count.parse().unwrap()).collect();
+    assert_eq!(dropped.iter().sum::<u64>(), 36 + 4, "{rest:?}");
 }
 
 #[test]
@@ -202,6 +268,18 @@ impl Consumer for Listener {
 
     fn notice(&mut self, notice: Notice, _: Instant) {
         self.say(&format!("{notice:?}"));
+    }
+
+    fn interest(&self) -> Interest {
+        Interest::All
+    }
+
+    fn message(&mut self, message: Arc<DataMessage>, _: Instant) {
+        self.say(&format!("message on {}", message.topic));
+    }
+
+    fn messages_dropped(&mut self, count: u64) {
+        self.say(&format!("messages dropped {count}"));
     }
 
     fn overrun(&mut self, count: u64) {

@@ -33,6 +33,9 @@ pub(super) trait Destination: std::fmt::Debug + Send {
     /// Something else happened to the track.
     fn event(&mut self, _event: TrackEvent, _around: &mut Around<'_>) {}
 
+    /// Packets are missing behind those that came, because the thread was too slow.
+    fn overrun(&mut self) {}
+
     /// Another filter takes the place of filter number `index`.
     fn replace_filter(&mut self, _index: usize, _setup: Setup) {}
 
@@ -73,6 +76,8 @@ pub(super) trait Destination: std::fmt::Debug + Send {
 #[derive(Debug)]
 pub(super) struct Around<'a> {
     pub(super) now: Instant,
+    /// What is in hand came long ago, because the thread is too slow.
+    pub(super) is_late: bool,
     pub(super) timeline: &'a Timeline,
     pub(super) summary: &'a mut Summary,
     pub(super) outputs: &'a mut Outputs,

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::filter::{Content, Switch, Text, TrackEvent};
@@ -130,7 +132,7 @@ fn emission(filter: &str, content: &Content) -> Value {
             "event": "plugin",
             "plugin": filter,
             "topic": topic,
-            "hex": hex(data),
+            "base64": BASE64_STANDARD.encode(data),
         }),
         Content::Mark {
             name,
@@ -151,10 +153,6 @@ fn emission(filter: &str, content: &Content) -> Value {
 /// JSON as such, anything else as a text.
 fn embedded(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn micros(pts: Pts) -> Value {

@@ -12,6 +12,7 @@
 mod counted;
 pub mod decoded;
 mod destination;
+mod early;
 mod event;
 mod file;
 mod gate;
@@ -20,6 +21,7 @@ mod packets;
 mod passthrough;
 mod progress;
 mod segment;
+mod settings;
 mod summary;
 
 use std::sync::Arc;
@@ -28,19 +30,20 @@ use std::time::{Duration, Instant};
 pub use event::{Event, EventKind, GapReason};
 pub use output::{Message, Opening, Output, Start};
 pub use progress::Progress;
+pub use settings::{OnLoss, Settings};
 pub use summary::{
     Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Sounds, Span, Summary, Units,
 };
 
 use crate::filter::{Setup, TrackEvent};
 use crate::media::{Codec, TrackKind};
-use crate::mux::Container;
-use crate::rtp::jitter_buffer::{self, Arrival, JitterBuffer, Release};
+use crate::rtp::jitter_buffer::{Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
 use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
 use counted::Counted;
 use decoded::{Decoded, OnMute, Sound, Track};
 use destination::Destination;
+use early::Early;
 use output::Outputs;
 use packets::Packets;
 use passthrough::Passthrough;
@@ -56,6 +59,9 @@ pub struct Pipeline {
     jitter_buffer: JitterBuffer,
     segment: Option<Segment>,
     counted: Counted,
+    /// What happened before there was a segment.
+    early: Early,
+    is_late: bool,
     is_muted: bool,
     /// When to fill some more of the hole that a mute makes in sound.
     fill_at: Option<Instant>,
@@ -94,58 +100,6 @@ pub struct Source {
     pub track: String,
 }
 
-/// The tunables of a track.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// How long audio waits for a missing packet.
-    pub audio: jitter_buffer::Settings,
-    /// How long video waits for a missing packet.
-    pub video: jitter_buffer::Settings,
-    /// What becomes of pictures that refer to lost ones.
-    pub on_loss: OnLoss,
-    /// The container of AV1.
-    pub av1: Container,
-    /// How many bytes may wait for a slow sink; beyond it access units are dropped and counted.
-    pub max_pending: usize,
-}
-
-/// What becomes of pictures after a loss, until the next keyframe (media.md V2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnLoss {
-    /// They are written as they came; the span is in the summary.
-    Keep,
-    /// They are left out.
-    Drop,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            audio: jitter_buffer::Settings::AUDIO,
-            video: jitter_buffer::Settings::VIDEO,
-            on_loss: OnLoss::Keep,
-            av1: Container::Mp4,
-            max_pending: 16 << 20,
-        }
-    }
-}
-
-impl Settings {
-    fn container(&self, codec: Codec) -> Container {
-        match codec {
-            Codec::Av1 => self.av1,
-            other => Container::of(other),
-        }
-    }
-
-    fn jitter_buffer(&self, kind: TrackKind) -> JitterBuffer {
-        JitterBuffer::new(match kind {
-            TrackKind::Audio => self.audio,
-            TrackKind::Video => self.video,
-        })
-    }
-}
-
 impl Pipeline {
     /// A pipeline that waits for its first packet.
     pub fn new(source: Source, settings: Settings, wall: WallClock) -> Self {
@@ -173,6 +127,8 @@ impl Pipeline {
             wall,
             segment: None,
             counted: Counted::default(),
+            early: Early::default(),
+            is_late: false,
             is_muted: false,
             fill_at: None,
             interrupted_since: None,
@@ -217,10 +173,34 @@ impl Pipeline {
         self.counted.set(counted);
     }
 
-    /// So many packets never reached it, because its thread was too slow.
-    pub const fn overrun(&mut self, count: u64) {
+    /// So many packets never reached it behind those that did, because its thread was too slow.
+    pub fn overrun(&mut self, count: u64) {
         if let Some(segment) = &mut self.segment {
             segment.summary.overrun += count;
+            segment.destination.overrun();
+        }
+    }
+
+    /// Whether the packets that follow came long ago, because its thread is too slow. Filters whose
+    /// sound goes nowhere are spared then: they only look, and learn what they missed by
+    /// `lost_before`.
+    pub const fn set_late(&mut self, is_late: bool) {
+        self.is_late = is_late;
+        if let Some(segment) = &mut self.segment {
+            segment.is_late = is_late;
+        }
+    }
+
+    /// Whether there are filters to hear of [events](Self::event).
+    pub fn has_filters(&self) -> bool {
+        matches!(&self.mode, Mode::Decoding(Some(sound)) if !sound.filters.is_empty())
+    }
+
+    /// So many data messages of the room never reached it.
+    pub fn messages_dropped(&mut self, count: u64) {
+        if let Some(segment) = &mut self.segment {
+            let sounds = segment.summary.sound.get_or_insert_default();
+            sounds.messages_dropped += count;
         }
     }
 
@@ -250,8 +230,10 @@ impl Pipeline {
 
     /// Something else happened to the track, for its filters.
     pub fn event(&mut self, event: TrackEvent, now: Instant) {
-        if let Some(segment) = &mut self.segment {
-            segment.event(event, now, &mut self.outputs);
+        match (&mut self.segment, &self.mode) {
+            (Some(segment), _) => segment.event(event, now, &mut self.outputs),
+            (None, Mode::Decoding(_)) => self.early.push(event),
+            (None, Mode::Passthrough | Mode::Packets(_) | Mode::Halted) => {}
         }
         self.end_if_halted(now);
     }
@@ -393,6 +375,7 @@ impl Pipeline {
             segment.packet(packet, &mut self.outputs);
             if is_first || !self.outputs.is_empty() {
                 self.progress.set(self.received, segment);
+                self.progress.begin(segment, packet.arrival);
             }
         }
     }
@@ -416,8 +399,17 @@ impl Pipeline {
         };
         let summary = Summary::new(codec, container);
         let mut segment = Segment::new(codec, summary, destination, self.wall);
+        segment.is_late = self.is_late;
         if self.is_muted {
             segment.mute(self.wall.instant, &mut self.outputs);
+        }
+        let (events, dropped) = self.early.take();
+        for event in events {
+            segment.event(event, self.wall.instant, &mut self.outputs);
+        }
+        if dropped > 0 {
+            let sounds = segment.summary.sound.get_or_insert_default();
+            sounds.events_dropped += dropped;
         }
         Some(segment)
     }

@@ -1,5 +1,6 @@
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::segment::Segment;
 
@@ -13,6 +14,7 @@ pub struct Progress {
     packets: AtomicU64,
     lost: AtomicU64,
     muted: AtomicBool,
+    begun: OnceLock<Instant>,
 }
 
 impl Progress {
@@ -39,6 +41,21 @@ impl Progress {
     /// Whether the publisher has muted it.
     pub fn is_muted(&self) -> bool {
         self.muted.load(Relaxed)
+    }
+
+    /// When the sound or picture came in that the first file begins with; `None` before there is one.
+    pub fn begun(&self) -> Option<Instant> {
+        self.begun.get().copied()
+    }
+
+    /// Notes where the first file begins, at a moment that lies in it.
+    pub(super) fn begin(&self, segment: &Segment, now: Instant) {
+        if self.begun.get().is_none()
+            && let Some(place) = segment.pts_in_file(now)
+            && let Some(begun) = now.checked_sub(place.duration(segment.codec.clock_rate()))
+        {
+            self.begun.get_or_init(|| begun);
+        }
     }
 
     pub(super) fn set_muted(&self, muted: bool) {

@@ -18,6 +18,8 @@ pub(super) struct Segment {
     pub(super) summary: Summary,
     pub(super) destination: Box<dyn Destination>,
     depacketizer: Box<dyn Depacketizer>,
+    /// The packets in hand came long ago, because the thread is too slow.
+    pub(super) is_late: bool,
     /// Packets missing before the next one, until it is known whose they were.
     hole: u64,
     last_was_injected: bool,
@@ -40,6 +42,7 @@ impl Segment {
             summary,
             destination,
             depacketizer: depacketize::for_codec(codec),
+            is_late: false,
             hole: 0,
             last_was_injected: false,
             restart: None,
@@ -239,7 +242,7 @@ impl Segment {
     }
 
     /// Where `at` is in the file; `None` before there is one.
-    fn pts_in_file(&self, at: Instant) -> Option<Pts> {
+    pub(super) fn pts_in_file(&self, at: Instant) -> Option<Pts> {
         self.destination.place(self.timeline.pts_at(at)?)
     }
 
@@ -251,6 +254,7 @@ impl Segment {
     ) -> (&'a mut dyn Destination, Around<'a>) {
         let around = Around {
             now,
+            is_late: self.is_late,
             timeline: &self.timeline,
             summary: &mut self.summary,
             outputs,

@@ -75,6 +75,8 @@ pub struct Sounds {
     pub undecodable: u64,
     /// Events and emissions that were dropped because too many waited.
     pub events_dropped: u64,
+    /// Data messages of the room that were dropped: too large, or too many.
+    pub messages_dropped: u64,
     /// What the filters did, in order.
     pub filters: Vec<Account>,
     /// When filters began or ceased to do their work.
@@ -235,7 +237,8 @@ impl Summary {
 }
 
 impl<T> Listed<T> {
-    pub(super) fn push(&mut self, entry: T) {
+    /// Adds one, and keeps it if it is among the first.
+    pub fn push(&mut self, entry: T) {
         self.count += 1;
         if self.first.len() < MAX_LISTED {
             self.first.push(entry);

@@ -15,7 +15,7 @@ use crate::plugins::host::{self, State};
 use crate::plugins::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::plugins::plugin::{Linked, Loaded, World};
 use crate::plugins::prescan::{Form, Scan, scan};
-use crate::plugins::ticker::Ticker;
+use crate::plugins::ticker::{Pace, Ticker};
 use crate::plugins::{
     CacheSettings, CompilationLimits, CompileError, Digest, Limits, LoadError, Metering, Plugin,
     Wasi, wasi,
@@ -60,7 +60,7 @@ pub enum EngineError {
 #[derive(Debug)]
 struct Shared {
     engine: wasmtime::Engine,
-    _ticker: Ticker,
+    ticker: Ticker,
     compiler: Compiler,
     metering: Metering,
     cache: Option<Cache>,
@@ -102,7 +102,7 @@ impl Engine {
             metering: settings.metering,
             loaded: Mutex::default(),
             hopeless: Mutex::default(),
-            _ticker: ticker,
+            ticker,
             engine,
         })))
     }
@@ -149,6 +149,11 @@ impl Engine {
 
     pub(crate) fn metering(&self) -> Metering {
         self.0.metering
+    }
+
+    /// What a call of a guest tells that it runs.
+    pub(crate) fn pace(&self) -> Pace {
+        self.0.ticker.pace()
     }
 
     fn core_module(

@@ -58,6 +58,8 @@ pub struct Statistics {
     pub total: Duration,
     /// Frames that passed by because the CPU share was used up.
     pub skipped: u64,
+    /// Messages of the room that passed by because the CPU share was used up.
+    pub messages_skipped: u64,
     /// Calls that took more than half of their deadline.
     pub late: u64,
     /// Frames that became silence because what came back had the wrong length or format, or was no number.
@@ -76,6 +78,7 @@ impl Statistics {
             fuel,
             total,
             skipped,
+            messages_skipped,
             late,
             bad_outputs,
             memory,
@@ -85,6 +88,7 @@ impl Statistics {
         self.fuel = self.fuel.saturating_add(*fuel);
         self.total += *total;
         self.skipped += skipped;
+        self.messages_skipped += messages_skipped;
         self.late += late;
         self.bad_outputs += bad_outputs;
         self.memory = self.memory.max(*memory);
@@ -129,9 +133,8 @@ impl Instance {
         })
     }
 
-    /// Hands a frame to a transformer. What comes back has been checked: it has the frame's format and, unless
-    /// the plugin declares `variable-length`, its length. Anything else becomes silence, and so do
-    /// samples that are no number; both are counted.
+    /// Hands a frame to a transformer. What comes back has been checked: it has the frame's format and length.
+    /// Anything else becomes silence, and so do samples that are no number; both are counted.
     ///
     /// While its CPU share is used up the frame passes by; the plugin learns that from `lost-before` of the
     /// next, to which this adds.
@@ -154,11 +157,7 @@ impl Instance {
             }
             Guest::Inspector(..) => None,
         })?;
-        let checked = check(
-            verdict,
-            &frame.samples,
-            self.plugin.declaration.variable_length,
-        );
+        let checked = check(verdict, &frame.samples);
         Ok(checked.unwrap_or_else(|| {
             self.statistics.bad_outputs += 1;
             Verdict::Silence
@@ -183,7 +182,8 @@ impl Instance {
         })
     }
 
-    /// Tells it of an event. Events are rare, so they are never skipped; an inspector lets all of them pass.
+    /// Tells it of an event; an inspector lets all of them pass. Events of its own track are rare, and never
+    /// skipped. Messages are as many as the room likes: they pass by while the CPU share is used up.
     ///
     /// # Errors
     /// The plugin says so, or it crashed, or took too long: see [`PluginError::severity`].
@@ -193,6 +193,11 @@ impl Instance {
         now: Instant,
     ) -> Result<EventVerdict, PluginError> {
         self.sandbox.state_mut().set_time(None, now);
+        let may_pass = matches!(event, TrackEvent::Message(_)) && !self.has_ended;
+        if may_pass && !self.share.has_any(now) {
+            self.statistics.messages_skipped += 1;
+            return Ok(EventVerdict::Pass);
+        }
         self.call(Call::OnEvent, |guest, store| {
             Some(match guest {
                 Guest::Inspector(world, session) => {

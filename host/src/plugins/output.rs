@@ -2,7 +2,7 @@ use crate::plugins::contract::{Samples, Verdict};
 
 /// The verdict, if it can go on: none where what replaces the frame has another format or length, or
 /// holds what is no number.
-pub(crate) fn check(verdict: Verdict, frame: &Samples, variable_length: bool) -> Option<Verdict> {
+pub(crate) fn check(verdict: Verdict, frame: &Samples) -> Option<Verdict> {
     let Verdict::Replace(samples) = &verdict else {
         return Some(verdict);
     };
@@ -13,8 +13,7 @@ pub(crate) fn check(verdict: Verdict, frame: &Samples, variable_length: bool) ->
             return None;
         }
     };
-    let fits = length == of_frame || (variable_length && length <= of_frame * MAX_STRETCH);
-    (fits && is_finite(samples)).then_some(verdict)
+    (length == of_frame && is_finite(samples)).then_some(verdict)
 }
 
 fn is_finite(samples: &Samples) -> bool {
@@ -24,9 +23,6 @@ fn is_finite(samples: &Samples) -> bool {
     }
 }
 
-/// How many times its length a frame may become, where lengths may change.
-const MAX_STRETCH: usize = 4;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,27 +30,18 @@ mod tests {
     #[test]
     fn only_samples_like_those_of_the_frame_go_on() {
         let frame = Samples::Float32(vec![0.5; 4]);
-        for (samples, variable_length, passes) in [
-            (Samples::Float32(vec![1.0; 4]), false, true),
-            (Samples::Float32(vec![1.0; 3]), false, false),
-            (Samples::Float32(vec![1.0; 3]), true, true),
-            (Samples::Float32(vec![]), true, true),
-            (Samples::Float32(vec![1.0; 17]), true, false),
-            (Samples::Int16(vec![1; 4]), false, false),
-            (
-                Samples::Float32(vec![0.0, f32::NAN, 0.0, 0.0]),
-                false,
-                false,
-            ),
-            (
-                Samples::Float32(vec![0.0, 0.0, 0.0, f32::INFINITY]),
-                false,
-                false,
-            ),
+        for (samples, passes) in [
+            (Samples::Float32(vec![1.0; 4]), true),
+            (Samples::Float32(vec![1.0; 3]), false),
+            (Samples::Float32(vec![1.0; 5]), false),
+            (Samples::Float32(vec![]), false),
+            (Samples::Int16(vec![1; 4]), false),
+            (Samples::Float32(vec![0.0, f32::NAN, 0.0, 0.0]), false),
+            (Samples::Float32(vec![0.0, 0.0, 0.0, f32::INFINITY]), false),
         ] {
-            let checked = check(Verdict::Replace(samples.clone()), &frame, variable_length);
+            let checked = check(Verdict::Replace(samples.clone()), &frame);
 
-            assert_eq!(checked.is_some(), passes, "{samples:?} {variable_length}");
+            assert_eq!(checked.is_some(), passes, "{samples:?}");
         }
     }
 
@@ -63,7 +50,7 @@ mod tests {
         let frame = Samples::Int16(vec![0; 4]);
 
         for verdict in [Verdict::Pass, Verdict::Silence, Verdict::Drop] {
-            assert!(check(verdict, &frame, false).is_some());
+            assert!(check(verdict, &frame).is_some());
         }
     }
 }

@@ -49,8 +49,6 @@ pub struct Declaration {
     pub kinds: Vec<TrackKind>,
     /// Delay that it adds, in samples per channel of its own format.
     pub latency_samples: u32,
-    /// Whether its frames may have another length than those it got.
-    pub variable_length: bool,
     /// JSON schema of its settings.
     pub config_schema: Option<String>,
 }
@@ -243,7 +241,6 @@ impl From<inspector::exports::trackmill::plugin::plugin::Declaration> for Declar
             wants: declared.wants,
             kinds: declared.kinds,
             latency_samples: declared.latency_samples,
-            variable_length: declared.variable_length,
             config_schema: declared.config_schema,
         }
     }
@@ -257,7 +254,6 @@ impl From<transformer::exports::trackmill::plugin::plugin::Declaration> for Decl
             wants: declared.wants,
             kinds: declared.kinds,
             latency_samples: declared.latency_samples,
-            variable_length: declared.variable_length,
             config_schema: declared.config_schema,
         }
     }

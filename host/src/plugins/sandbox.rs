@@ -7,13 +7,14 @@ use crate::plugins::engine::Engine;
 use crate::plugins::error::shorten;
 use crate::plugins::host::State;
 use crate::plugins::settings::Settings;
-use crate::plugins::ticker::TICK;
+use crate::plugins::ticker::{Pace, TICK};
 use crate::plugins::{Call, Digest, Limits, Metering, PluginError, clock};
 
 /// A store in which guest code runs, and the only way to run some: under a deadline.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     store: Store<State>,
+    pace: Pace,
     metering: Metering,
     memory_limit: usize,
 }
@@ -43,6 +44,7 @@ impl Sandbox {
         store.epoch_deadline_callback(|store| Ok(at_deadline(store.data().must_end)));
         Self {
             store,
+            pace: engine.pace(),
             metering: engine.metering(),
             memory_limit: limits.memory,
         }
@@ -64,7 +66,9 @@ impl Sandbox {
         let start = clock::thread_time();
         self.store.data_mut().must_end = start + limit;
         self.store.set_epoch_deadline(ticks(limit));
+        let running = self.pace.enter();
         let result = enter(&mut self.store);
+        drop(running);
         let spent = Spent {
             time: clock::thread_time().saturating_sub(start),
             fuel: self.burnt(),

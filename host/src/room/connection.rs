@@ -1,15 +1,19 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time;
 
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::link::Link;
+use super::mailbox::Mailbox;
 use super::{Config, Event, SubscriptionId};
 use crate::clock;
-use crate::media::TrackSid;
+use crate::media::{Attributes, TrackSid};
 use crate::rtc::{Consumer, ConsumerId, Notice, PeerEvent, PeerHandle};
-use crate::signal::{self, ClientMessage, Input, Open, Output, PeerOffer, Session, Socket};
+use crate::signal::{
+    self, ClientMessage, Input, Open, Output, PeerOffer, Session, Socket, data_message,
+};
 
 /// Drives one participant: moves bytes, time and wishes between its session, its WebSocket and its
 /// peer connection.
@@ -25,8 +29,10 @@ pub(super) struct Connection {
     requests: mpsc::Receiver<Request>,
     events: mpsc::Sender<(usize, Event)>,
     subscriptions: BTreeMap<SubscriptionId, Subscription>,
-    /// What the session knows to be there: only that can be subscribed to.
-    published: BTreeSet<TrackSid>,
+    /// What the session knows to be there, with the attributes of its publisher: only that can be
+    /// subscribed to.
+    published: BTreeMap<TrackSid, Arc<Attributes>>,
+    mailbox: Mailbox,
     is_leaving: bool,
 }
 
@@ -87,7 +93,8 @@ impl Connection {
             requests,
             events,
             subscriptions: BTreeMap::new(),
-            published: BTreeSet::new(),
+            published: BTreeMap::new(),
+            mailbox: Mailbox::default(),
             is_leaving: false,
         }
     }
@@ -180,7 +187,8 @@ impl Connection {
                         track: track.clone(),
                     });
                 }
-                self.published.insert(track);
+                let attributes = Arc::clone(&publication.publisher.attributes);
+                self.published.insert(track, attributes);
             }
             signal::Event::Unpublished { track, .. } => {
                 self.published.remove(track);
@@ -192,6 +200,10 @@ impl Connection {
                     Notice::Unmuted
                 };
                 self.peer.notice(track.clone(), notice);
+            }
+            signal::Event::AttributesChanged { track, attributes } => {
+                self.published.insert(track.clone(), Arc::clone(attributes));
+                self.tell_attributes(track);
             }
             _ => {}
         }
@@ -211,6 +223,7 @@ impl Connection {
             PeerEvent::FirstPacket(track) => {
                 return self.emit(Event::FirstPacket(track.clone())).await;
             }
+            PeerEvent::Data { at, packet } => return self.data(*at, packet).await,
             // It may find its way again by itself; if not, it stalls or fails.
             PeerEvent::Disconnected => {}
         }
@@ -224,6 +237,8 @@ impl Connection {
                 track,
                 consumer,
             } => {
+                // What was dropped before it came is of no concern to it.
+                self.tell_dropped();
                 let consumer = self.peer.attach(track.clone(), consumer);
                 self.want(id, track, consumer);
             }
@@ -256,7 +271,8 @@ impl Connection {
             consumer,
         };
         self.subscriptions.insert(id, subscription);
-        if self.published.contains(&track) {
+        self.tell_attributes(&track);
+        if self.published.contains_key(&track) {
             self.input(Input::Subscribe { track });
         }
     }
@@ -265,9 +281,46 @@ impl Connection {
         let Some(Subscription { track, consumer }) = self.subscriptions.remove(&id) else {
             return;
         };
+        self.tell_dropped();
         self.peer.detach(consumer);
         if !self.is_wanted(&track) {
             self.input(Input::Unsubscribe { track });
+        }
+    }
+
+    /// Tells the consumers of a track what the application says of its publisher: what they know of it
+    /// may be out of date.
+    fn tell_attributes(&self, track: &TrackSid) {
+        if let Some(attributes) = self.published.get(track) {
+            let notice = Notice::Attributes(Arc::clone(attributes));
+            self.peer.notice(track.clone(), notice);
+        }
+    }
+
+    /// Reads a packet of a data channel, and hands it to all tracks that want it.
+    async fn data(&mut self, at: time::Instant, packet: &[u8]) {
+        let message = match data_message(packet) {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(error) => {
+                let what = error.to_string();
+                return self
+                    .emit(Event::Signal(signal::Event::Ignored { what }))
+                    .await;
+            }
+        };
+        if self.mailbox.admit(message.sender.as_ref(), at) {
+            self.tell_dropped();
+            let is_taken = self.peer.message(Arc::new(message), at);
+            self.mailbox.lose(u64::from(!is_taken));
+        }
+    }
+
+    /// Tells the consumers what they do not get.
+    fn tell_dropped(&mut self) {
+        let dropped = self.mailbox.take_dropped();
+        if dropped > 0 && !self.peer.messages_dropped(dropped) {
+            self.mailbox.lose(dropped);
         }
     }
 
@@ -278,6 +331,7 @@ impl Connection {
     }
 
     fn leave(&mut self) {
+        self.tell_dropped();
         self.is_leaving = true;
         self.input(Input::Leave);
     }
@@ -293,7 +347,7 @@ impl Connection {
 }
 
 /// Never, if there is no deadline.
-async fn at(deadline: Option<std::time::Instant>) {
+async fn at(deadline: Option<time::Instant>) {
     match deadline {
         Some(deadline) => sleep_until(Instant::from_std(deadline)).await,
         None => std::future::pending().await,

@@ -9,6 +9,7 @@
 mod connection;
 mod credentials;
 mod link;
+mod mailbox;
 mod seats;
 
 use std::collections::VecDeque;

@@ -1,12 +1,13 @@
 //! One consumer of a peer: where its packets come from, and when it wants to be looked at.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::error;
 
-use super::{Consumer, ConsumerId, Notice};
-use crate::media::{Ssrc, TrackSid};
+use super::{Consumer, ConsumerId, Interest, Notice};
+use crate::media::{DataMessage, Ssrc, TrackSid};
 use crate::rtp::{Restart, RestartCause, StreamStatistics};
 
 /// A consumer that is attached to a track.
@@ -15,6 +16,7 @@ pub(crate) struct Attached {
     pub(crate) id: ConsumerId,
     pub(crate) track: TrackSid,
     pub(crate) source: Source,
+    interest: Interest,
     /// `None` once it has panicked.
     consumer: Option<Box<dyn Consumer>>,
     attention: Attention,
@@ -60,6 +62,7 @@ impl Attached {
             id,
             track,
             source: Source::None,
+            interest: consumer.interest(),
             consumer: Some(consumer),
             attention: Attention::Now,
             cause: RestartCause::NewStream,
@@ -85,7 +88,7 @@ impl Attached {
     /// Its track is sent as this stream.
     pub(crate) fn follow(&mut self, ssrc: Ssrc, now: Instant) {
         let source = Source::Stream(ssrc);
-        if self.source == source {
+        if self.source == source || !self.interest.in_media() {
             return;
         }
         let is_restart = self.source != Source::None;
@@ -103,6 +106,25 @@ impl Attached {
     pub(crate) fn report(&mut self, counted: StreamStatistics) {
         let baseline = *self.baseline.get_or_insert(counted);
         self.call(|consumer| consumer.statistics(counted.since(&baseline)));
+    }
+
+    /// Whether it wants data messages.
+    pub(crate) const fn hears_messages(&self) -> bool {
+        self.interest.in_messages()
+    }
+
+    /// Hands it a data message, if it wants any.
+    pub(crate) fn message(&mut self, message: &Arc<DataMessage>, at: Instant) {
+        if self.hears_messages() {
+            self.call(|consumer| consumer.message(Arc::clone(message), at));
+        }
+    }
+
+    /// Tells it of data messages that it will not get, if it wants any.
+    pub(crate) fn messages_dropped(&mut self, count: u64) {
+        if self.hears_messages() {
+            self.call(|consumer| consumer.messages_dropped(count));
+        }
     }
 
     /// Runs what is due; whether a keyframe is wanted.

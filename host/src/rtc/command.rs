@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
+use std::time::Instant;
 
 use nix::sys::eventfd::EventFd;
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +12,7 @@ use tracing::debug;
 use super::load::Load;
 use super::socket::Udp;
 use super::{Consumer, ConsumerId, Notice, OfferError, PeerEvent, PeerStatistics};
-use crate::media::TrackSid;
+use crate::media::{DataMessage, TrackSid};
 use crate::rtp::StreamDescription;
 
 /// Commands to a worker.
@@ -103,6 +104,11 @@ pub(crate) enum PeerCommand {
         track: TrackSid,
         notice: Notice,
     },
+    Message {
+        message: Arc<DataMessage>,
+        at: Instant,
+    },
+    MessagesDropped(u64),
     Statistics(oneshot::Sender<PeerStatistics>),
     Close,
 }

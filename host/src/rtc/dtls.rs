@@ -15,6 +15,9 @@ use str0m::crypto::dtls::{
 use str0m::crypto::{CryptoError, CryptoProvider};
 use str0m::{Rtc, RtcConfig};
 
+use super::output::PeerError;
+use crate::srtp::{DtlsRole, Keys, Profile};
+
 /// Builds the engine of a peer and the tap of its keys.
 pub(crate) fn build(config: RtcConfig, now: Instant) -> (Rtc, KeyTap) {
     let agreement = Arc::new(OnceLock::new());
@@ -47,6 +50,22 @@ pub(crate) struct Agreement {
     pub(crate) material: Vec<u8>,
     /// Whether we are the DTLS client.
     pub(crate) is_client: bool,
+}
+
+impl Agreement {
+    /// The keys for the media plane, if we speak the profile.
+    pub(crate) fn keys(&self) -> Result<Keys, PeerError> {
+        let profile = match self.profile {
+            SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
+            SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
+            other => return Err(PeerError::Profile(other)),
+        };
+        let role = match self.is_client {
+            true => DtlsRole::Client,
+            false => DtlsRole::Server,
+        };
+        Ok(Keys::from_dtls(profile, &self.material, role)?)
+    }
 }
 
 impl Drop for Agreement {

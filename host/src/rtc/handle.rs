@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Command, Link, Opening, PeerCommand, PeerId};
 use super::socket::Udp;
 use super::{Consumer, Notice, load, worker};
-use crate::media::{Ssrc, TrackSid};
+use crate::media::{DataMessage, Ssrc, TrackSid};
 use crate::rtp::{Dropped, StreamDescription, StreamStatistics};
 
 /// The media workers of the process: threads that own peer connections, their sockets and the
@@ -144,12 +145,7 @@ impl PeerHandle {
     /// Takes a trickled ICE candidate of the server, which may come before its offer. When the
     /// command queue is full it is dropped and logged: ICE needs one candidate, not all.
     pub fn add_candidate(&self, candidate: String) {
-        let command = PeerCommand::AddCandidate(candidate);
-        if self
-            .link
-            .try_send(Command::Peer(self.peer, command))
-            .is_err()
-        {
+        if !self.try_send(PeerCommand::AddCandidate(candidate)) {
             tracing::warn!(
                 peer = self.peer.0,
                 "Dropped an ICE candidate: the media worker is overloaded or has ended."
@@ -194,11 +190,29 @@ impl PeerHandle {
         self.send(PeerCommand::Notice { track, notice });
     }
 
+    /// Gives a data message to all consumers that want it, whatever their track; `at` is when it came.
+    /// `false` if the command queue is full: then it is dropped.
+    #[must_use]
+    pub fn message(&self, message: Arc<DataMessage>, at: Instant) -> bool {
+        self.try_send(PeerCommand::Message { message, at })
+    }
+
+    /// Tells them that so many were dropped. `false` if the command queue is full.
+    #[must_use]
+    pub fn messages_dropped(&self, count: u64) -> bool {
+        self.try_send(PeerCommand::MessagesDropped(count))
+    }
+
     /// How reception goes. All zeros if the peer has ended.
     pub async fn statistics(&self) -> PeerStatistics {
         let (reply, replied) = oneshot::channel();
         self.send(PeerCommand::Statistics(reply));
         replied.await.unwrap_or_default()
+    }
+
+    fn try_send(&self, command: PeerCommand) -> bool {
+        let command = Command::Peer(self.peer, command);
+        self.link.try_send(command).is_ok()
     }
 
     /// Waits while the queue is full; the worker empties it every turn.
@@ -256,6 +270,14 @@ pub enum PeerEvent {
     Stalled,
     /// The first packet of a track's stream came.
     FirstPacket(TrackSid),
+    /// A packet of the data channels `_reliable` and `_lossy`, at most 16 KiB. Comes only while a
+    /// consumer wants messages, and while half of the [event queue](Settings::event_queue) is free.
+    Data {
+        /// When it came.
+        at: Instant,
+        /// A `DataPacket`, if the server is one of LiveKit's.
+        packet: Bytes,
+    },
 }
 
 /// Why an offer got no answer.
@@ -305,8 +327,11 @@ pub struct PeerStatistics {
     pub unroutable: u64,
     /// RTP and RTCP packets of the WebRTC engine that were kept from leaving; 0 unless it misbehaves.
     pub held_back: u64,
-    /// Bytes of data channels, which we discard.
+    /// Bytes that came over data channels.
     pub data_bytes: u64,
+    /// Packets of data channels that consumers wanted and did not get: too large, or too many for the
+    /// control side.
+    pub data_dropped: u64,
     /// Events dropped because the control side did not read them.
     pub events_dropped: u64,
     /// Consumers dropped because they panicked.

@@ -14,6 +14,7 @@
 
 mod attached;
 mod candidate;
+mod channels;
 mod clock;
 mod command;
 mod connection;
@@ -32,6 +33,7 @@ mod poller;
 mod seat;
 #[cfg(test)]
 mod sfu;
+mod silence;
 mod socket;
 mod sockets;
 mod timers;
@@ -40,8 +42,10 @@ mod worker;
 #[cfg(test)]
 mod worker_tests;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::media::{Attributes, DataMessage};
 use crate::rtp::{Restart, RtpPacket, SenderReport, StreamStatistics};
 
 pub use handle::{
@@ -51,6 +55,11 @@ pub use handle::{
 
 /// Who receives one subscribed track, on the media worker's own thread (D2). It must not block.
 pub trait Consumer: std::fmt::Debug + Send {
+    /// What it wants to hear; asked once, when it is attached.
+    fn interest(&self) -> Interest {
+        Interest::Media
+    }
+
     /// The next packet as it arrived: perhaps out of order, never twice.
     fn packet(&mut self, packet: RtpPacket);
 
@@ -65,8 +74,15 @@ pub trait Consumer: std::fmt::Debug + Send {
     /// Something the signalling said, in order with the packets as far as it can be known.
     fn notice(&mut self, notice: Notice, now: Instant);
 
-    /// So many packets and reports were dropped before they reached it: it lives on another thread,
-    /// and was too slow.
+    /// A data message of the room, which came at `at`. Only told to whom it is of [`Interest`].
+    fn message(&mut self, _message: Arc<DataMessage>, _at: Instant) {}
+
+    /// So many data messages of the room were dropped: they were too large, or too many. Only told to
+    /// whom they are of [`Interest`].
+    fn messages_dropped(&mut self, _count: u64) {}
+
+    /// So many packets and reports were dropped before they reached it, behind the last that did: it
+    /// lives on another thread, and was too slow.
     fn overrun(&mut self, _count: u64) {}
 
     /// How long packets may wait at the socket, so that the thread finds many at a time. The most
@@ -86,6 +102,29 @@ pub trait Consumer: std::fmt::Debug + Send {
     fn take_keyframe_request(&mut self) -> bool;
 }
 
+/// What a [`Consumer`] wants to hear. It hears the notices of its track in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Packets and reports.
+    Media,
+    /// Packets and reports, and the data messages of the room.
+    All,
+    /// Data messages of the room.
+    Messages,
+}
+
+impl Interest {
+    /// Whether it wants packets and reports.
+    pub const fn in_media(self) -> bool {
+        matches!(self, Self::Media | Self::All)
+    }
+
+    /// Whether it wants data messages.
+    pub const fn in_messages(self) -> bool {
+        matches!(self, Self::All | Self::Messages)
+    }
+}
+
 /// What a [`Consumer`] hears beside packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
@@ -93,6 +132,8 @@ pub enum Notice {
     Muted,
     /// The publisher unmuted the track.
     Unmuted,
+    /// These are the attributes of the publisher, all of them.
+    Attributes(Arc<Attributes>),
     /// The track is gone, perhaps for good: the recording ends here unless packets follow.
     Interrupted,
     /// Packets come from another stream from here on: counters and clock start anew (media.md T4).

@@ -1,6 +1,7 @@
 //! What a [`Peer`](super::peer::Peer) wants done.
 
 use core::net::SocketAddr;
+use std::time::Instant;
 
 use str0m::RtcError;
 use str0m::crypto::dtls::SrtpProfile;
@@ -33,6 +34,8 @@ pub(crate) enum Output {
     Dial(SocketAddr),
     /// ICE and DTLS are up: packets flow.
     Connected(Transport),
+    /// A packet of one of the server's data channels came, and when.
+    Data(Instant, Vec<u8>),
     /// ICE has lost its way to the server. It may come back, or ICE may be restarted.
     Disconnected,
     /// The end of this peer.

@@ -12,18 +12,17 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use str0m::change::SdpOffer;
-use str0m::crypto::dtls::SrtpProfile;
 use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, IceConnectionState, Input, Rtc};
 
+use super::channels::Channels;
 use super::demux::{self, Kind};
 use super::dialer::Dialer;
-use super::dtls::{Agreement, KeyTap};
+use super::dtls::KeyTap;
 use super::output::{Output, PeerError, Route};
 use super::{OfferError, Transport, candidate, engine};
 use crate::media::Ssrc;
 use crate::rtp::{Dropped, Receiver, RtpPacket, SenderReport, StreamDescription, StreamStatistics};
-use crate::srtp::{DtlsRole, Keys, Profile};
 
 /// A peer connection that only receives.
 #[derive(Debug)]
@@ -33,6 +32,7 @@ pub(crate) struct Peer {
     keys: Option<KeyTap>,
     receiver: Receiver,
     state: State,
+    channels: Channels,
     candidates: candidate::Inbox,
     dialer: Dialer,
     /// Where RTCP goes: the last proven way to the server.
@@ -86,6 +86,7 @@ impl Peer {
             keys: Some(keys),
             receiver: Receiver::new(settings.local, settings.cname),
             state: State::Connecting,
+            channels: Channels::default(),
             candidates: candidate::Inbox::default(),
             dialer: Dialer::new(settings.tcp_after),
             route: None,
@@ -347,7 +348,7 @@ impl Peer {
                     return;
                 }
                 Ok(str0m::Output::Transmit(transmit)) => self.transmit(transmit),
-                Ok(str0m::Output::Event(event)) => self.handle_event(event),
+                Ok(str0m::Output::Event(event)) => self.handle_event(event, now),
                 Err(error) => self.fail(error.into()),
             }
         }
@@ -375,7 +376,7 @@ impl Peer {
         self.outputs.push_back(Output::Transmit(route, contents));
     }
 
-    fn handle_event(&mut self, event: Event) {
+    fn handle_event(&mut self, event: Event, now: Instant) {
         match event {
             Event::Connected => match self.arm() {
                 Ok(()) => self.connected(),
@@ -391,8 +392,13 @@ impl Peer {
                 self.route = None;
                 self.outputs.push_back(Output::Disconnected);
             }
+            Event::ChannelOpen(id, label) => self.channels.opened(id, &label),
+            Event::ChannelClose(id) => self.channels.closed(id),
             Event::ChannelData(data) => {
                 self.counters.data_bytes += u64::try_from(data.data.len()).unwrap_or(u64::MAX);
+                if self.channels.carry_messages(data.id) {
+                    self.outputs.push_back(Output::Data(now, data.data));
+                }
             }
             Event::Closed => self.fail(PeerError::Closed),
             _ => {}
@@ -409,7 +415,7 @@ impl Peer {
     /// Gives the keys to the media plane. str0m has verified the fingerprint by now.
     fn arm(&mut self) -> Result<(), PeerError> {
         let tap = self.keys.take().ok_or(PeerError::NoKeys)?;
-        let keys = keys(tap.agreement().ok_or(PeerError::NoKeys)?)?;
+        let keys = tap.agreement().ok_or(PeerError::NoKeys)?.keys()?;
         self.receiver.set_keys(keys);
         Ok(())
     }
@@ -418,20 +424,6 @@ impl Peer {
         self.state = State::Dead;
         self.outputs.push_back(Output::Failed(error));
     }
-}
-
-/// The keys of an agreement, if we speak its profile.
-pub(crate) fn keys(agreement: &Agreement) -> Result<Keys, PeerError> {
-    let profile = match agreement.profile {
-        SrtpProfile::AEAD_AES_256_GCM => Profile::Aes256Gcm,
-        SrtpProfile::AEAD_AES_128_GCM => Profile::Aes128Gcm,
-        other => return Err(PeerError::Profile(other)),
-    };
-    let role = match agreement.is_client {
-        true => DtlsRole::Client,
-        false => DtlsRole::Server,
-    };
-    Ok(Keys::from_dtls(profile, &agreement.material, role)?)
 }
 
 /// str0m's "never" is decades away.

@@ -8,7 +8,7 @@ use str0m::media::{MediaKind, Mid};
 
 use super::dtls::Agreement;
 use super::output::{Output, PeerError, Route};
-use super::peer::{Peer, Settings, keys};
+use super::peer::{Peer, Settings};
 use super::sfu::Sfu;
 use super::{OfferError, Transport, clock};
 use crate::media::Ssrc;
@@ -266,12 +266,39 @@ fn without_gcm_there_is_no_connection() {
         is_client: false,
     };
 
-    let error = keys(&agreement).unwrap_err();
+    let error = agreement.keys().unwrap_err();
 
     assert!(
         error.to_string().contains("enable AEAD_AES_256_GCM"),
         "{error}"
     );
+}
+
+#[test]
+fn what_comes_over_the_channels_of_messages_is_told_and_of_others_only_counted() {
+    let mut call = Call::new();
+    let labels = ["_reliable", "_data_track", "_lossy", ""];
+    let mut channels = Vec::new();
+    let offer = call.sfu.offer(|api| {
+        channels.extend(labels.map(|label| api.add_channel(label.to_owned())));
+    });
+    call.negotiate(&offer);
+    call.run(Duration::from_secs(2));
+
+    for (channel, label) in channels.into_iter().zip(labels) {
+        let text = format!("from {label}");
+        call.sfu.say(call.now, channel, text.as_bytes());
+        call.run(Duration::from_millis(100));
+    }
+
+    let told = call.events.iter().filter_map(|output| match output {
+        Output::Data(_, packet) => Some(String::from_utf8_lossy(packet)),
+        _ => None,
+    });
+    let told: Vec<_> = told.collect();
+    assert_eq!(told, ["from _reliable", "from _lossy"]);
+    let bytes: u64 = labels.iter().map(|label| 5 + label.len() as u64).sum();
+    assert_eq!(call.peer.counters().data_bytes, bytes);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use super::connection::{Connection, Received};
 use super::output::{Output, Route};
 use super::peer::{self, Peer};
 use super::poller::Token;
+use super::silence::Silence;
 use super::socket::Udp;
 use super::sockets::{Sent, Sockets};
 use super::tracks::Tracks;
@@ -32,6 +33,7 @@ pub(crate) struct Seat {
     tracks: Tracks,
     events: mpsc::Sender<PeerEvent>,
     silence: Silence,
+    data_dropped: u64,
     unsent: u64,
     events_dropped: u64,
 }
@@ -41,13 +43,6 @@ pub(crate) struct Seat {
 pub(crate) enum Flow {
     Continue,
     End,
-}
-
-/// Since when nothing came.
-#[derive(Clone, Copy, Debug)]
-struct Silence {
-    since: Instant,
-    is_reported: bool,
 }
 
 impl Seat {
@@ -70,6 +65,7 @@ impl Seat {
             tracks: Tracks::default(),
             events: opening.events,
             silence: Silence::new(now),
+            data_dropped: 0,
             unsent: 0,
             events_dropped: 0,
         })
@@ -119,6 +115,9 @@ impl Seat {
     /// Runs a command of the control side. Streams and consumers come and go by commands only, so
     /// that what is reported around each is complete.
     pub(crate) fn run(&mut self, command: PeerCommand, shared: &mut Shared) {
+        if matches!(command, PeerCommand::Message { .. }) {
+            return self.execute(command, shared);
+        }
         self.report();
         self.execute(command, shared);
         self.report();
@@ -183,6 +182,8 @@ impl Seat {
             PeerCommand::Retarget { id, track } => self.tracks.retarget(id, track, now),
             PeerCommand::Detach { id } => self.tracks.detach(id, now),
             PeerCommand::Notice { track, notice } => self.tracks.notice(&track, &notice, now),
+            PeerCommand::Message { message, at } => self.tracks.message(&message, at),
+            PeerCommand::MessagesDropped(count) => self.tracks.messages_dropped(count),
             PeerCommand::Statistics(reply) => drop(reply.send(self.statistics())),
             PeerCommand::Close => {}
         }
@@ -302,10 +303,26 @@ impl Seat {
                     self.silence = Silence::new(now);
                     self.say(PeerEvent::Connected { transport });
                 }
+                Output::Data(at, packet) => self.data(at, packet),
                 Output::Disconnected => self.say(PeerEvent::Disconnected),
                 Output::Failed(error) => self.say(PeerEvent::Failed(chain(&error))),
             }
         }
+    }
+
+    /// Hands a packet of a data channel to the control side, which can read it, if anybody wants it. What
+    /// else there is to say is never held up by it.
+    fn data(&mut self, at: Instant, packet: Vec<u8>) {
+        if !self.tracks.hear_messages() {
+            return;
+        }
+        let has_room = self.events.capacity() > self.events.max_capacity() / 2;
+        if packet.len() <= MAX_DATA && has_room {
+            let packet = packet.into();
+            return self.say(PeerEvent::Data { at, packet });
+        }
+        self.data_dropped += 1;
+        self.tracks.messages_dropped(1);
     }
 
     fn transmit(&mut self, route: Route, datagram: &[u8], shared: &Shared) {
@@ -332,14 +349,14 @@ impl Seat {
 
     /// Reports a stall; when one would be reported next.
     fn watch_silence(&mut self, now: Instant, shared: &Shared) -> Option<Instant> {
-        if self.silence.is_reported || !self.peer.is_connected() {
+        if !self.peer.is_connected() {
             return None;
         }
-        let due = self.silence.since + shared.settings.stall_after;
+        let due = self.silence.due(shared.settings.stall_after)?;
         if due > now {
             return Some(due);
         }
-        self.silence.is_reported = true;
+        self.silence.report();
         self.say(PeerEvent::Stalled);
         None
     }
@@ -360,6 +377,7 @@ impl Seat {
             unroutable: counters.unroutable,
             held_back: counters.held_back,
             data_bytes: counters.data_bytes,
+            data_dropped: self.data_dropped,
             events_dropped: self.events_dropped,
             consumers_panicked: self.tracks.panicked(),
         }
@@ -373,22 +391,6 @@ impl Seat {
                 "Dropped an event: the control side does not read them."
             );
         }
-    }
-}
-
-impl Silence {
-    const fn new(now: Instant) -> Self {
-        Self {
-            since: now,
-            is_reported: false,
-        }
-    }
-
-    /// Something came: whether it ends a silence that was reported.
-    const fn broken(&mut self, now: Instant) -> bool {
-        let was_reported = self.is_reported;
-        *self = Self::new(now);
-        was_reported
     }
 }
 
@@ -419,6 +421,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
+
+/// Bytes of a packet of a data channel: the 15 KiB that LiveKit allows, and what it puts around them.
+const MAX_DATA: usize = 16 * 1_024;
 
 /// Reads of one socket in one turn; what is left waits for the next, so that a flood on one peer
 /// does not starve the others.

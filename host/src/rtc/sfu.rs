@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use str0m::change::{SdpAnswer, SdpApi, SdpPendingOffer};
+use str0m::channel::ChannelId;
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive, TcpType, Transmit};
 use str0m::rtp::{RtpWrite, SeqNo};
@@ -138,6 +139,13 @@ impl Sfu {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(mid, None).unwrap();
         stream.write_rtp(packet.nackable(true));
+        self.handle_timeout(now);
+    }
+
+    /// Sends something over a data channel that an offer opened.
+    pub(crate) fn say(&mut self, now: Instant, channel: ChannelId, data: &[u8]) {
+        let mut channel = self.rtc.channel(channel).unwrap();
+        assert!(channel.write(true, data).unwrap());
         self.handle_timeout(now);
     }
 

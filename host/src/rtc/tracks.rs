@@ -1,11 +1,12 @@
 //! Who receives which stream of a peer: consumers are attached to tracks, tracks are sent as
 //! streams, and streams come and go.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::attached::{Attached, Source};
 use super::{Consumer, ConsumerId, Notice};
-use crate::media::{Ssrc, TrackSid};
+use crate::media::{DataMessage, Ssrc, TrackSid};
 use crate::rtp::{RtpPacket, SenderReport, StreamDescription, StreamStatistics};
 
 /// The consumers of one peer, and the streams its last offer described.
@@ -66,6 +67,25 @@ impl Tracks {
             if attached.track == *track {
                 attached.call(|consumer| consumer.notice(notice.clone(), now));
             }
+        }
+    }
+
+    /// Whether any consumer wants data messages.
+    pub(crate) fn hear_messages(&self) -> bool {
+        self.attached.iter().any(Attached::hears_messages)
+    }
+
+    /// Hands a data message of the room to the consumers of all tracks that want it.
+    pub(crate) fn message(&mut self, message: &Arc<DataMessage>, at: Instant) {
+        for attached in &mut self.attached {
+            attached.message(message, at);
+        }
+    }
+
+    /// Tells the same consumers of messages that were dropped.
+    pub(crate) fn messages_dropped(&mut self, count: u64) {
+        for attached in &mut self.attached {
+            attached.messages_dropped(count);
         }
     }
 
@@ -219,7 +239,7 @@ mod tests {
 
     use super::*;
     use crate::media::{Codec, MediaTime, SeqNo};
-    use crate::rtc::PATIENCE;
+    use crate::rtc::{Interest, PATIENCE};
     use crate::rtp::Restart;
 
     /// Writes down what it hears, under its name.
@@ -249,6 +269,22 @@ mod tests {
 
         fn statistics(&mut self, counted: StreamStatistics) {
             self.say(&format!("{} recovered", counted.recovered));
+        }
+
+        fn interest(&self) -> Interest {
+            match self.name {
+                "all ears" => Interest::All,
+                "ears only" => Interest::Messages,
+                _ => Interest::Media,
+            }
+        }
+
+        fn message(&mut self, message: Arc<DataMessage>, _: Instant) {
+            self.say(&format!("message on {}", message.topic));
+        }
+
+        fn messages_dropped(&mut self, count: u64) {
+            self.say(&format!("{count} messages dropped"));
         }
 
         fn notice(&mut self, notice: Notice, _: Instant) {
@@ -358,6 +394,42 @@ mod tests {
         room.packet(1, 7);
 
         assert_eq!(room.heard(), ["early: 7 of 1", "late: 7 of 1"]);
+    }
+
+    #[test]
+    fn messages_of_the_room_go_to_those_who_want_them_whatever_their_track() {
+        let mut room = Room::new();
+        room.attach("deaf", "TR_a");
+        room.describe(&[("TR_a", 1), ("TR_b", 2)]);
+        assert!(!room.tracks.hear_messages());
+        room.attach("all ears", "TR_b");
+        room.attach("ears only", "TR_a");
+        assert!(room.tracks.hear_messages());
+
+        room.packet(1, 7);
+        room.tracks.message(&message("redact"), room.now);
+        room.tracks.messages_dropped(3);
+        room.describe(&[("TR_a", 9), ("TR_b", 2)]);
+
+        assert_eq!(
+            room.heard(),
+            [
+                "deaf: 7 of 1",
+                "ears only: message on redact",
+                "all ears: message on redact",
+                "ears only: 3 messages dropped",
+                "all ears: 3 messages dropped",
+                "deaf: NewStream as TR_a",
+            ]
+        );
+    }
+
+    fn message(topic: &str) -> Arc<DataMessage> {
+        Arc::new(DataMessage {
+            topic: topic.to_owned(),
+            sender: None,
+            payload: Bytes::new(),
+        })
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use end_reason::EndReason;
 pub use message::{
     Answer, ClientMessage, DecodeError, Join, Leave, LeaveAction, LeaveReason, Offer, Participant,
     ParticipantKind, ParticipantTracks, Publication, Publisher, Room, RoomMoved, Server,
-    ServerMessage, StreamState, SubscriptionError,
+    ServerMessage, StreamState, SubscriptionError, data_message,
 };
 pub use open::{Open, Resume, ResumeReason};
 pub use open_error::{OpenError, OpenFailure, Retry};

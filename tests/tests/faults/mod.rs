@@ -1,4 +1,4 @@
-//! What a network, a publisher or a server can do to a recording, one fault at a time, on loopback:
+//! What a network, a publisher, a server or a plugin can do to a recording, one fault at a time, on loopback:
 //! `trackmill record`, as its users start it, in a simulated room.
 //!
 //! Each test compares the files and their manifests with what was sent.
@@ -10,6 +10,7 @@
 mod negotiation;
 mod network;
 mod patience;
+mod plugins;
 mod servers;
 mod sessions;
 mod stage;

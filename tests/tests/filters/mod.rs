@@ -1,6 +1,7 @@
 //! Plugins as filters of a track: real guests, in a chain and in a recording.
 
 mod egress;
+mod mistakes;
 mod session;
 
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub(crate) fn with_settings(guest: &str, settings: &str) -> Setup {
         open: Box::new(opener),
         on_error: OnError::Bypass,
         restart: Restart::default(),
+        changes: None,
     }
 }
 

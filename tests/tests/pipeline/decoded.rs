@@ -376,6 +376,7 @@ fn setup(open: impl Open + 'static, on_error: OnError) -> Setup {
         open: Box::new(open),
         on_error,
         restart: Restart::default(),
+        changes: None,
     }
 }
 

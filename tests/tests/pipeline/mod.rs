@@ -7,6 +7,7 @@
 mod captures;
 mod changes;
 mod decoded;
+mod events;
 mod long;
 mod loss;
 mod plugins;

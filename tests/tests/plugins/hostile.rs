@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use trackmill::plugins::contract::Verdict;
+use trackmill::plugins::contract::{EventVerdict, Message, TrackEvent, Verdict};
 use trackmill::plugins::{
     Call, CompileError, EmissionContent, Limits, LoadError, PluginError, Severity,
 };
@@ -51,7 +51,7 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "panic_in_open",
     "panic_once",
     "speaker",
-    "stretch",
+    "strict",
     "watcher",
     "wrong_length",
 ];
@@ -237,6 +237,33 @@ fn a_guest_learns_how_many_frames_passed_it_by() {
         panic!("{lines:?}")
     };
     assert_eq!(message.len(), 3);
+}
+
+/// The room may send as many messages as it likes; what happens to its own track a guest always hears.
+#[test]
+fn messages_pass_by_a_guest_whose_share_is_used_up() {
+    let limits = Limits {
+        cpu_share: Duration::from_micros(1),
+        ..Limits::default()
+    };
+    let mut track = open_with(&load("gain"), &limits);
+    track.process(&mut frame(0), time(0)).unwrap();
+    let before = track.statistics().total;
+
+    for _ in 0..100 {
+        let message = TrackEvent::Message(Message {
+            topic: "flood".to_owned(),
+            sender: None,
+            payload: vec![0; 15 * 1_024],
+        });
+        let verdict = track.on_event(&message, time(0)).unwrap();
+        assert!(matches!(verdict, EventVerdict::Pass));
+    }
+    let after = track.statistics();
+    track.on_event(&TrackEvent::Muted, time(0)).unwrap();
+
+    assert_eq!((after.messages_skipped, after.total), (100, before));
+    assert!(track.statistics().total > before);
 }
 
 #[test]

@@ -40,13 +40,15 @@ pub(super) struct Player {
 impl StageFiles {
     /// Reads what stands behind an option.
     pub(super) fn parse(text: &str) -> Result<Self, std::convert::Infallible> {
-        let (plugin, config) = match text.split_once('=') {
-            Some((plugin, config)) => (plugin, Some(config.into())),
-            None => (text, None),
-        };
+        // Names of folders may hold the sign that names of plugins end before.
+        let end = [".wasm=", ".wat="].iter().find_map(|end| {
+            let at = text.find(end)?;
+            text.split_at_checked(at + end.len() - 1)
+        });
+        let (plugin, config) = end.unwrap_or((text, ""));
         Ok(Self {
             plugin: plugin.into(),
-            config,
+            config: config.strip_prefix('=').map(PathBuf::from),
         })
     }
 
@@ -89,6 +91,7 @@ impl Player {
             )),
             on_error: OnError::default(),
             restart: Restart::default(),
+            changes: None,
         });
         Self {
             chain: Chain::new(setups.collect(), format, Gaps::Silent),
@@ -161,5 +164,26 @@ fn track() -> TrackInfo {
         kind: TrackKind::Audio,
         source: TrackSource::Unknown,
         mime_type: "audio/opus".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_may_have_settings_and_live_anywhere() {
+        for (text, plugin, config) in [
+            ("gain.wasm", "gain.wasm", None),
+            ("gain.wasm=gain.json", "gain.wasm", Some("gain.json")),
+            ("gain.wat=gain.json", "gain.wat", Some("gain.json")),
+            ("a=b/gain.wasm=c=d.json", "a=b/gain.wasm", Some("c=d.json")),
+            ("a=b", "a=b", None),
+        ] {
+            let Ok(files) = StageFiles::parse(text);
+
+            assert_eq!(files.plugin, Path::new(plugin), "{text}");
+            assert_eq!(files.config.as_deref(), config.map(Path::new), "{text}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use clap::{ArgGroup, ValueEnum};
 
 use super::follow::{self, Selection, Takes};
 use super::outputs::{OutputArgs, OutputError};
+use super::plugins::{PluginArgs, PluginError, Wanted};
 use crate::egress::{Destination, EgressId};
 use crate::media::{ParticipantIdentity, RoomName, TrackSource};
 use crate::room::{self, Credentials};
@@ -56,6 +57,8 @@ pub struct Args {
     all: bool,
     #[command(flatten)]
     output: OutputArgs,
+    #[command(flatten)]
+    plugins: PluginArgs,
     /// Stop after this long, from the first packet, e.g. 90s, 30m, 1h30m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     duration: Option<Duration>,
@@ -87,6 +90,7 @@ pub(super) struct Job {
     pub(super) selection: Selection,
     pub(super) follow: follow::Settings,
     pub(super) destination: Destination,
+    pub(super) plugins: Option<Wanted>,
     pub(super) report: Report,
 }
 
@@ -106,6 +110,8 @@ pub(super) enum UsageError {
     Token(#[from] TokenError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
     #[error("the argument '{0}' is missing: give {0} or set {1}")]
     Missing(&'static str, &'static str),
     #[error(
@@ -140,6 +146,7 @@ impl Args {
                 return_window: RETURN_WINDOW,
             },
             destination,
+            plugins: self.plugins.clone().wanted()?,
             report: Report {
                 progress: !self.quiet,
                 json: self.json,

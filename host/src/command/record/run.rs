@@ -9,6 +9,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::args::Job;
 use super::follow::{Action, Follow, RecordingId};
+use super::plugins::Plugins;
 use super::progress::Display;
 use super::results::Results;
 use super::stop::StopSignals;
@@ -34,6 +35,7 @@ pub(super) struct Run {
     display: Display,
     ticks: Option<Interval>,
     homes: Homes,
+    plugins: Plugins,
     sinks: JoinSet<(RecordingId, Outcome)>,
     subscriptions: BTreeMap<RecordingId, SubscriptionId>,
     /// To say why a recording ends.
@@ -55,7 +57,12 @@ pub(super) struct Homes {
 
 impl Run {
     /// Begins to join the room; `news` is said first.
-    pub(super) async fn begin(job: Job, homes: Homes, news: &[String]) -> anyhow::Result<Self> {
+    pub(super) async fn begin(
+        job: Job,
+        plugins: Plugins,
+        homes: Homes,
+        news: &[String],
+    ) -> anyhow::Result<Self> {
         let display = Display::new(job.report.progress);
         news.iter().for_each(|line| display.say(line));
         let room = Room::join(job.room, Arc::clone(&homes.media)).await?;
@@ -67,6 +74,7 @@ impl Run {
             ticks: display.interval().map(ticks),
             display,
             homes,
+            plugins,
             sinks: JoinSet::new(),
             subscriptions: BTreeMap::new(),
             reasons: BTreeMap::new(),
@@ -102,6 +110,7 @@ impl Run {
             }
             Some(event) = self.room.next() => self.event(&event),
             Some(done) = self.sinks.join_next() => self.done(done).await,
+            news = self.plugins.next() => self.display.say(&news),
             () = tick(&mut self.ticks) => self.display.refresh(clock::now()),
             () = at(deadline) => self.follow.handle_timeout(clock::now()),
         }
@@ -198,20 +207,25 @@ impl Run {
         let track = Track { room, publication };
         let name = name(&track);
         let publication = track.publication.clone();
+        let attached = self.plugins.attach(id, &track);
+        attached.news.iter().for_each(|news| self.display.say(news));
         let plan = Plan {
             id: EgressId::random(),
             track,
             pipeline: pipeline::Settings::default(),
-            filters: Vec::new(),
+            filters: attached.filters,
             destination: self.destination.clone(),
         };
-        let egress = Egress::new(plan, &self.homes.filters, clock::wall_clock());
+        let (workers, wall) = (&self.homes.filters, clock::wall_clock());
+        let egress = Egress::new(plan, workers, wall);
+        let egress = egress.inspected(attached.inspectors, workers, wall);
         self.display
             .begin(id, name, egress.progress, egress.delivery);
         self.reasons.insert(id, egress.reason);
         self.begin_sink(id, egress.sink);
         let sid = publication.sid.clone();
-        match self.room.subscribe(sid, egress.consumer).await {
+        let consumer = Egress::everybody(egress.consumer, egress.inspectors);
+        match self.room.subscribe(sid, consumer).await {
             Ok(subscription) => {
                 self.subscriptions.insert(id, subscription);
                 self.tell_mute(subscription, &publication).await;
@@ -252,6 +266,7 @@ impl Run {
                     None => {}
                 }
                 self.display.end(id);
+                self.plugins.detach(id);
                 self.results.outcome(id, outcome, &self.display).await;
             }
             Err(error) => self.results.fail(error),

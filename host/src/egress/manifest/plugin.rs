@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::List;
 use super::moment::nanoseconds;
 use super::sound::{Filter, FilterSwitch};
+use crate::egress::Inspection;
 use crate::filter::Report;
-use crate::pipeline::Summary;
 use crate::plugins;
 
 /// A plugin that was a filter of the track, and what it has cost.
@@ -35,6 +35,8 @@ pub struct Plugin {
     pub late_calls: u64,
     /// Frames that went by it because its share of CPU time was used up; they count as passed.
     pub skipped: u64,
+    /// Data messages of the room that went by it because its share of CPU time was used up.
+    pub messages_skipped: u64,
     /// Frames that became silence because what it gave had the wrong length, or was no number.
     pub bad_outputs: u64,
     /// Memories and tables of its largest session, in bytes.
@@ -89,6 +91,8 @@ pub struct Inspector {
     pub overrun: u64,
     /// What it said that was dropped because too much waited.
     pub events_dropped: u64,
+    /// Data messages of the room that it did not hear: they were too large, or too many.
+    pub messages_dropped: u64,
     /// When it began or ceased to do its work.
     pub switches: List<FilterSwitch>,
 }
@@ -107,6 +111,7 @@ impl Plugin {
             fuel: _,
             total,
             skipped,
+            messages_skipped,
             late,
             bad_outputs,
             memory,
@@ -122,6 +127,7 @@ impl Plugin {
             cpu: *total,
             late_calls: *late,
             skipped: *skipped,
+            messages_skipped: *messages_skipped,
             bad_outputs: *bad_outputs,
             peak_memory: *memory,
             dropped: (*drops).into(),
@@ -134,15 +140,32 @@ impl Plugin {
 }
 
 impl Inspector {
-    /// What the only filter of a track did whose sound goes nowhere; `None` if it heard nothing.
-    pub fn new(summary: &Summary) -> Option<Self> {
-        let sound = summary.sound.as_ref()?;
-        Some(Self {
-            filter: Filter::new(sound.filters.first()?),
-            overrun: summary.overrun,
-            events_dropped: sound.events_dropped,
-            switches: List::new(&sound.switches, FilterSwitch::new),
-        })
+    /// What all filters did that looked at one file, in their order.
+    pub(in crate::egress) fn all(inspections: &[Inspection], segment: usize) -> Vec<Self> {
+        let of_it = inspections.iter().filter(|it| it.segment == segment);
+        let mut of_it: Vec<_> = of_it.collect();
+        of_it.sort_by_key(|inspection| inspection.inspector);
+        of_it.into_iter().map(Self::new).collect()
+    }
+
+    /// What a filter did that only looked.
+    pub fn new(inspection: &Inspection) -> Self {
+        let Inspection {
+            inspector: _,
+            segment: _,
+            account,
+            overrun,
+            events_dropped,
+            messages_dropped,
+            switches,
+        } = inspection;
+        Self {
+            filter: Filter::new(account),
+            overrun: *overrun,
+            events_dropped: *events_dropped,
+            messages_dropped: *messages_dropped,
+            switches: List::new(switches, FilterSwitch::new),
+        }
     }
 }
 

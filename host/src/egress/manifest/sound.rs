@@ -32,6 +32,8 @@ pub struct Sound {
     pub undecodable: u64,
     /// Events and emissions that were dropped because too many waited.
     pub events_dropped: u64,
+    /// Data messages of the room that were dropped: too large, or too many.
+    pub messages_dropped: u64,
     /// The filters in order, and what they did.
     pub filters: Vec<Filter>,
     /// When filters began or ceased to do their work.
@@ -93,6 +95,7 @@ impl Sound {
             removed: last(sounds.removed),
             undecodable: sounds.undecodable,
             events_dropped: sounds.events_dropped,
+            messages_dropped: sounds.messages_dropped,
             filters: sounds.filters.iter().map(Filter::new).collect(),
             switches: List::new(&sounds.switches, FilterSwitch::new),
         })

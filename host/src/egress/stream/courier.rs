@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -6,10 +7,11 @@ use super::feeder::{Farewell, Feeder, Note};
 use super::{Reason, Stream, text};
 use crate::clock;
 use crate::egress::manifest::{Delivery, Inspector, Manifest, Moment, Subject};
+use crate::egress::notices::Notices;
 use crate::egress::sink::{Halves, Sink};
 use crate::egress::words::{Word, Words};
 use crate::egress::writer::{Failure, Outcome};
-use crate::egress::{EgressId, Ending, Status, Track};
+use crate::egress::{EgressId, Ending, Inspection, Status, Track};
 use crate::filter::Halt;
 use crate::media::Pts;
 use crate::pipeline::{Pipeline, Summary};
@@ -49,8 +51,8 @@ pub struct Streamed {
 struct Told {
     summaries: Vec<Summary>,
     halt: Option<Halt>,
-    /// What inspectors did, by the number of the segment.
-    inspected: Vec<(usize, Box<Summary>)>,
+    /// What inspectors did.
+    inspected: Vec<Inspection>,
     /// It told nothing.
     is_lost: bool,
 }
@@ -63,6 +65,8 @@ impl Stream {
         (id, track): (EgressId, Track),
         reason: &Reason,
     ) -> Halves {
+        let attributes = Arc::clone(&track.publication.publisher.attributes);
+        let news = Notices::new(attributes);
         let (wanted, target) = (self.wanted, self.server.target.to_string());
         let (sink, feed) = WebSocketSink::new(self.delivery(&id, &track));
         let (notes, told) = mpsc::channel(NOTES);
@@ -79,7 +83,12 @@ impl Stream {
                 notes: told,
                 reason: reason.clone(),
             })),
-            consumer: Box::new(Feeder::new(pipeline, wanted, feed.clone(), farewell)),
+            consumer: Box::new(Feeder::new(
+                (pipeline, news),
+                wanted,
+                feed.clone(),
+                farewell,
+            )),
             words: Words::Stream { feed, notes },
         }
     }
@@ -148,11 +157,11 @@ async fn see_off(
 }
 
 /// Hands on the last words of an inspector; gives back what it did.
-async fn hear(words: Vec<Word>, feed: &mpsc::WeakSender<Message>) -> Vec<(usize, Box<Summary>)> {
+async fn hear(words: Vec<Word>, feed: &mpsc::WeakSender<Message>) -> Vec<Inspection> {
     let mut inspected = Vec::new();
     for word in words {
         match word {
-            Word::Inspected { segment, summary } => inspected.push((segment, summary)),
+            Word::Inspected(inspection) => inspected.push(*inspection),
             Word::Event(event) => {
                 let text = text(event, Pts(0)).map(Message::Text);
                 if let (Some(text), Some(feed)) = (text, feed.upgrade()) {
@@ -236,16 +245,11 @@ fn manifests(
     if told.summaries.is_empty() {
         return vec![manifest(None)];
     }
-    let of = |number| move |it: &&(usize, Box<Summary>)| it.0 == number;
     (0..)
         .zip(&told.summaries)
-        .map(|(number, summary)| {
-            let inspected = told.inspected.iter().filter(of(number));
-            let inspectors = inspected.filter_map(|(_, summary)| Inspector::new(summary));
-            Manifest {
-                inspectors: inspectors.collect(),
-                ..manifest(Some(summary))
-            }
+        .map(|(segment, summary)| Manifest {
+            inspectors: Inspector::all(&told.inspected, segment),
+            ..manifest(Some(summary))
         })
         .collect()
 }

@@ -1,12 +1,15 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 
 use super::translator::Translator;
+use crate::egress::notices::{self, Flow, Notices};
 use crate::egress::words::Word;
 use crate::filter::Halt;
+use crate::media::DataMessage;
 use crate::pipeline::{Pipeline, Summary};
-use crate::rtc::{Consumer, Notice};
+use crate::rtc::{Consumer, Interest, Notice};
 use crate::rtp::{RtpPacket, SenderReport, StreamStatistics};
 use crate::sink::websocket::{Message, Wanted};
 
@@ -16,6 +19,7 @@ use crate::sink::websocket::{Message, Wanted};
 #[derive(Debug)]
 pub(super) struct Feeder {
     pipeline: Pipeline,
+    notices: Notices,
     translator: Translator,
     /// `None` once the farewell is said.
     way: Option<Way>,
@@ -57,13 +61,14 @@ pub(in crate::egress) struct Farewell {
 
 impl Feeder {
     pub(super) fn new(
-        pipeline: Pipeline,
+        (pipeline, notices): (Pipeline, Notices),
         wanted: Wanted,
         feed: mpsc::Sender<Message>,
         farewell: OwnedPermit<Note>,
     ) -> Self {
         Self {
             pipeline,
+            notices,
             translator: Translator::new(wanted),
             way: Some(Way { feed, farewell }),
             retry_at: None,
@@ -120,6 +125,13 @@ impl Feeder {
 }
 
 impl Consumer for Feeder {
+    fn interest(&self) -> Interest {
+        match self.pipeline.has_filters() {
+            true => Interest::All,
+            false => Interest::Media,
+        }
+    }
+
     fn packet(&mut self, packet: RtpPacket) {
         if self.has_ended() {
             return;
@@ -143,14 +155,22 @@ impl Consumer for Feeder {
         if self.has_ended() {
             return;
         }
-        match notice {
-            Notice::Muted => self.pipeline.mute(now),
-            Notice::Unmuted => self.pipeline.unmute(now),
-            Notice::Interrupted => self.pipeline.interrupt(now),
-            Notice::Restarted(restart) => self.pipeline.restart(restart, now),
-            Notice::Ended => return self.finish(now),
+        match self.notices.pass_on(notice, &mut self.pipeline, now) {
+            Flow::Continue => self.deliver(now),
+            Flow::End => self.finish(now),
         }
-        self.deliver(now);
+    }
+
+    fn message(&mut self, message: Arc<DataMessage>, at: Instant) {
+        if self.has_ended() {
+            return;
+        }
+        self.pipeline.event(notices::event(&message), at);
+        self.deliver(at);
+    }
+
+    fn messages_dropped(&mut self, count: u64) {
+        self.pipeline.messages_dropped(count);
     }
 
     fn overrun(&mut self, count: u64) {

@@ -109,7 +109,9 @@ pub(in crate::egress) fn text(mut event: Event, base: Pts) -> Option<Text> {
             pts: event.pts,
             data: text.clone(),
         }),
-        EventKind::Emission(_, Content::Mark { .. }) => line(Texts::Plugins),
+        EventKind::Emission(_, Content::Mark { .. } | Content::Binary { .. }) => {
+            line(Texts::Plugins)
+        }
         EventKind::Switch(_) => line(Texts::All),
         EventKind::Gap { duration, reason } => Some(Text::Gap {
             pts: event.pts,
@@ -117,7 +119,7 @@ pub(in crate::egress) fn text(mut event: Event, base: Pts) -> Option<Text> {
             reason: reason.as_str(),
         }),
         // The first and the last word of a connection tell of the track; the rest is for plugins.
-        EventKind::Track(_, Words::Own) | EventKind::Emission(_, Content::Binary { .. }) => None,
+        EventKind::Track(_, Words::Own) => None,
     }
 }
 
@@ -141,3 +143,30 @@ fn anchor(anchor: timeline::Anchor) -> Anchor {
 
 /// A publisher that changes its codec more often is not told of in detail.
 const MAX_SUMMARIES: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_a_plugin_go_to_a_server_in_the_words_of_the_file() {
+        let content = Content::Binary {
+            topic: "image".to_owned(),
+            data: vec![0xff, 0].into(),
+        };
+        let event = Event {
+            pts: Pts(48_000),
+            kind: EventKind::Emission("eye".to_owned(), content),
+        };
+        let in_file = event.to_json_line();
+
+        let sent = text(event, Pts(0));
+
+        let json =
+            r#"{"at_us":1000000,"base64":"/wA=","event":"plugin","plugin":"eye","topic":"image"}"#;
+        assert_eq!(in_file.as_deref(), Some(json));
+        let least = Texts::Plugins;
+        let json = json.to_owned();
+        assert_eq!(sent, Some(Text::Verbatim { json, least }));
+    }
+}

@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use super::adapt::{Adapter, Outcome, Shape};
 use super::chain::{Event, Gaps, Halt, Item, Text};
+use super::changes::Changes;
 use super::failure::{Breaker, OnError, Restart};
+use super::known::Known;
 use super::switch::{Change, Switch};
-use super::{Account, EventVerdict, Filter, FilterError, Open, Turn, Verdict};
-use crate::media::{AudioBlock, AudioFormat, Pts};
+use super::{Account, EventVerdict, Filter, FilterError, Open, TrackEvent, Turn, Verdict};
+use crate::media::{AudioBlock, AudioFormat, Channels, Pts, SampleRate};
 
 /// A filter of a chain.
 #[derive(Debug)]
@@ -21,15 +23,18 @@ pub struct Setup {
     pub on_error: OnError,
     /// When it is opened again.
     pub restart: Restart,
+    /// Where to look for what is to take its place while it runs; what does so goes on with it.
+    pub changes: Option<Changes>,
 }
 
 /// One filter of a chain with all that surrounds it.
 #[derive(Debug)]
 pub(super) struct Link {
     setup: Setup,
-    format: AudioFormat,
+    material: Material,
     gaps: Gaps,
     session: Session,
+    known: Known,
     breaker: Breaker,
     adapter: Adapter,
     /// What waits for the sound in front of it to be decided.
@@ -39,6 +44,8 @@ pub(super) struct Link {
     previous: Option<(Setup, Instant)>,
     /// Blocks that came to it.
     blocks: u64,
+    /// Blocks go by it, because its thread is too slow.
+    is_bypassed: bool,
     /// Blocks that went by it since the last call.
     lost_before: u32,
     /// Samples of a restarted filter that are none yet.
@@ -46,6 +53,15 @@ pub(super) struct Link {
     halt: Option<Halt>,
     /// What it did, but for what the present session has cost.
     account: Account,
+}
+
+/// What goes through a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Material {
+    /// Sound, and what happens beside it.
+    Sound(AudioFormat),
+    /// What happens to a track without sound.
+    Events,
 }
 
 #[derive(Debug)]
@@ -72,19 +88,22 @@ struct Next {
 }
 
 impl Link {
-    pub(super) fn new(setup: Setup, format: AudioFormat, gaps: Gaps) -> Self {
+    pub(super) fn new(setup: Setup, material: Material, gaps: Gaps) -> Self {
+        let format = material.format();
         let shape = Shape::new(setup.open.wants(), format);
         Self {
             breaker: Breaker::new(setup.restart.clone()),
             adapter: Adapter::new(format, shape, 0),
             setup,
-            format,
+            material,
             gaps,
             session: Session::New,
+            known: Known::default(),
             held: VecDeque::new(),
             next: None,
             previous: None,
             blocks: 0,
+            is_bypassed: false,
             lost_before: 0,
             warm_up: 0,
             halt: None,
@@ -123,6 +142,11 @@ impl Link {
         });
     }
 
+    /// See [`Chain::bypass`](super::Chain::bypass).
+    pub(super) const fn bypass(&mut self, is_bypassed: bool) {
+        self.is_bypassed = is_bypassed;
+    }
+
     /// Takes the next item, and hands on what is decided.
     pub(super) fn take(&mut self, item: Item, now: Instant, out: &mut VecDeque<Item>) {
         match item {
@@ -135,25 +159,28 @@ impl Link {
 
     /// No item follows: hands on all that is still held.
     pub(super) fn finish(&mut self, now: Instant, out: &mut VecDeque<Item>) {
-        self.adapter.close();
-        while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
-            self.process(block, now);
-        }
+        self.give_rest(now);
         let tail = self.finish_session(now);
         self.drain(&tail, out);
     }
 
     fn sound(&mut self, mut block: AudioBlock, now: Instant, out: &mut VecDeque<Item>) {
-        if let Some(next) = self.next.take() {
-            self.finish(now, out);
-            self.install(next, block.pts, now);
-        }
+        self.look_for_changes();
+        self.install_next(block.pts, now, out);
         self.open_if_due(block.pts, now, out);
         self.adapter.push(&block);
         let len = block.len_per_channel();
         block.samples = Vec::new();
         self.held.push_back(Held::Block(block, len));
         while let Some(block) = self.adapter.pull() {
+            self.process(block, now);
+        }
+    }
+
+    /// Gives the filter what is less than a block.
+    fn give_rest(&mut self, now: Instant) {
+        self.adapter.close();
+        while let Some(block) = self.adapter.pull().or_else(|| self.adapter.pull_rest()) {
             self.process(block, now);
         }
     }
@@ -175,6 +202,9 @@ impl Link {
         let Session::Open(filter) = &mut self.session else {
             return self.miss();
         };
+        if self.is_bypassed {
+            return self.miss();
+        }
         let values = block.samples.len();
         let turn = Turn {
             number,
@@ -230,20 +260,35 @@ impl Link {
         }
     }
 
-    /// A filter hears also of what comes before the first block.
     fn event(&mut self, mut event: Event, now: Instant, out: &mut VecDeque<Item>) {
-        self.open_if_due(event.pts, now, out);
-        if let Session::Open(filter) = &mut self.session {
-            let verdict = filter.event(&event.event, now);
-            self.hear();
-            match verdict {
-                Ok(EventVerdict::Pass) => {}
-                Ok(EventVerdict::Replace(text)) => event.text = Text::Replaced(text),
-                Ok(EventVerdict::Drop) => event.text = Text::Dropped,
-                Err(error) => self.fail(&error, event.pts, now),
-            }
+        if self.material == Material::Events {
+            self.look_for_changes();
+            self.install_next(event.pts, now, out);
         }
+        self.open_if_due(event.pts, now, out);
+        if event.event == TrackEvent::Unpublished {
+            self.give_rest(now);
+        }
+        match self.tell(&event.event, event.pts, now) {
+            EventVerdict::Pass => {}
+            EventVerdict::Replace(text) => event.text = Text::Replaced(text),
+            EventVerdict::Drop => event.text = Text::Dropped,
+        }
+        self.known.note(&event.event);
         self.held.push_back(Held::Other(Item::Event(event)));
+    }
+
+    /// Has the filter hear of an event.
+    fn tell(&mut self, event: &TrackEvent, at: Pts, now: Instant) -> EventVerdict {
+        let Session::Open(filter) = &mut self.session else {
+            return EventVerdict::Pass;
+        };
+        let verdict = filter.event(event, now);
+        self.hear();
+        verdict.unwrap_or_else(|error| {
+            self.fail(&error, at, now);
+            EventVerdict::Pass
+        })
     }
 
     /// Takes what the filter said.
@@ -301,7 +346,17 @@ impl Link {
     }
 
     fn shape(&self) -> Shape {
-        Shape::new(self.setup.open.wants(), self.format)
+        Shape::new(self.setup.open.wants(), self.material.format())
+    }
+}
+
+impl Material {
+    /// How sound is laid out; of any kind where there is none.
+    const fn format(self) -> AudioFormat {
+        match self {
+            Self::Sound(format) => format,
+            Self::Events => AudioFormat::new(SampleRate::HZ_48000, Channels::Mono),
+        }
     }
 }
 

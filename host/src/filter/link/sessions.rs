@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::{Adapter, Breaker, Item, Link, Next, Session, Shape};
+use super::{Adapter, Breaker, Item, Link, Material, Next, Session, Shape};
 use crate::filter::chain::Halt;
+use crate::filter::changes::Changes;
 use crate::filter::failure::OnError;
 use crate::filter::switch::Change;
 use crate::filter::{Filter, FilterError};
@@ -88,10 +89,22 @@ impl Link {
         if self.breaker.is_open(now) {
             return self.be_out_of_order(BROKEN.into(), None, at, now);
         }
-        let Shape { format, block } = self.shape();
-        match self.setup.open.open(format, block, now) {
+        match self.open_session(now) {
             Ok(filter) => self.opened(filter, is_again, at, out),
-            Err(error) => self.fail(&as_fatal(error), at, now),
+            Err(error) => return self.fail(&as_fatal(error), at, now),
+        }
+        for event in self.known.events() {
+            self.tell(&event, at, now);
+        }
+    }
+
+    fn open_session(&mut self, now: Instant) -> Result<Box<dyn Filter>, FilterError> {
+        match self.material {
+            Material::Sound(_) => {
+                let Shape { format, block } = self.shape();
+                self.setup.open.open(format, block, now)
+            }
+            Material::Events => self.setup.open.open_without_sound(now),
         }
     }
 
@@ -105,7 +118,7 @@ impl Link {
         let latency = filter.latency();
         if self.adapter.latency() != latency as u64 {
             self.drain(&[], out);
-            self.adapter = Adapter::new(self.format, self.shape(), latency);
+            self.adapter = Adapter::new(self.material.format(), self.shape(), latency);
         } else if is_again {
             self.warm_up = latency as u64;
         }
@@ -117,15 +130,33 @@ impl Link {
         }
     }
 
-    pub(super) fn install(&mut self, next: Next, at: Pts, now: Instant) {
-        let before = std::mem::replace(&mut self.setup, next.setup);
+    /// Takes what is to take its place, if the operator has sent something.
+    pub(super) fn look_for_changes(&mut self) {
+        let changes = self.setup.changes.as_ref();
+        if let Some(setup) = changes.and_then(Changes::latest) {
+            self.replace(setup);
+        }
+    }
+
+    /// Puts in what takes its place.
+    pub(super) fn install_next(&mut self, at: Pts, now: Instant, out: &mut VecDeque<Item>) {
+        if let Some(next) = self.next.take() {
+            self.finish(now, out);
+            self.install(next, at, now);
+        }
+    }
+
+    fn install(&mut self, next: Next, at: Pts, now: Instant) {
+        let mut before = std::mem::replace(&mut self.setup, next.setup);
+        let changes = before.changes.take();
+        self.setup.changes = self.setup.changes.take().or(changes);
         if next.change == Change::Replaced {
             self.previous = Some((before, now + TRIAL));
         }
         self.breaker = Breaker::new(self.setup.restart.clone());
         self.session = Session::New;
         self.warm_up = 0;
-        self.adapter = Adapter::new(self.format, self.shape(), 0);
+        self.adapter = Adapter::new(self.material.format(), self.shape(), 0);
         self.report(next.change, at, next.reason);
     }
 

@@ -7,13 +7,13 @@
 //! Time that has to be made up is made up a second at a time: what comes meanwhile waits as a step.
 
 mod grid;
+mod hole;
 mod outlet;
 mod running;
 mod sound_file;
 mod steps;
 mod switches;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub use outlet::Outlet;
@@ -25,6 +25,7 @@ use crate::media::{AccessUnit, AudioFormat, Channels, Codec, Pts, SampleRate};
 use crate::mux::Container;
 use crate::pipeline::Source;
 use crate::pipeline::destination::{Around, Destination};
+use crate::pipeline::early::Early;
 use running::Running;
 
 /// What is made of a track that is decoded.
@@ -127,7 +128,7 @@ pub(in crate::pipeline) struct Decoded {
     track: Track,
     state: State,
     /// What happened before the first unit.
-    early: VecDeque<TrackEvent>,
+    early: Early,
 }
 
 /// The track that is decoded.
@@ -154,7 +155,7 @@ impl Decoded {
         Self {
             track,
             state: State::Waiting(sound),
-            early: VecDeque::from([TrackEvent::Published]),
+            early: Early::default(),
         }
     }
 
@@ -181,7 +182,11 @@ impl Decoded {
                 State::Failed
             }
         };
-        for event in std::mem::take(&mut self.early) {
+        let (events, dropped) = self.early.take();
+        let sounds = around.summary.sound.get_or_insert_default();
+        sounds.events_dropped += dropped;
+        self.event(TrackEvent::Published, around);
+        for event in events {
             self.event(event, around);
         }
     }
@@ -216,8 +221,8 @@ impl Destination for Decoded {
 
     fn event(&mut self, event: TrackEvent, around: &mut Around<'_>) {
         match &mut self.state {
-            State::Waiting(_) if self.early.len() < MAX_EARLY => self.early.push_back(event),
-            State::Waiting(_) | State::Failed => {}
+            State::Waiting(_) => self.early.push(event),
+            State::Failed => {}
             State::Running(running) => running.event(event, around),
         }
     }
@@ -225,6 +230,12 @@ impl Destination for Decoded {
     fn interrupt(&mut self) {
         if let Some(running) = self.running_mut() {
             running.interrupt();
+        }
+    }
+
+    fn overrun(&mut self) {
+        if let Some(running) = self.running_mut() {
+            running.overrun();
         }
     }
 
@@ -286,7 +297,3 @@ impl Destination for Decoded {
         }
     }
 }
-
-/// Events that may wait for the first unit; further ones are of no use to a filter that has yet to
-/// hear something.
-const MAX_EARLY: usize = 64;

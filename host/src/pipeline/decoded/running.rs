@@ -2,7 +2,8 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::grid::Grid;
-use super::outlet::Opened;
+use super::hole::Hole;
+use super::outlet::{Opened, Outlet};
 use super::steps::{Step, Steps, Unit};
 use super::{OnMute, Sound, SoundError, Track, switches};
 use crate::bitstream::opus;
@@ -34,6 +35,7 @@ pub(super) struct Running {
     reblocker: Reblocker,
     chain: Chain,
     outlet: Opened,
+    hole: Hole,
     /// Where the publisher muted it last, and where it was unmuted.
     muted: Option<(u64, Option<u64>)>,
     /// When silence is due if nothing comes.
@@ -70,10 +72,8 @@ impl Running {
         let outlet = sound.outlet.open(metadata, format, anchor, around)?;
         let filters = std::mem::take(&mut sound.filters);
         let gaps = sound.outlet.gaps();
-        around.summary.sound = Some(Sounds {
-            format: Some(format),
-            ..Sounds::default()
-        });
+        let sounds = around.summary.sound.get_or_insert_default();
+        sounds.format = Some(format);
         Ok(Self {
             name: track.source.track.clone(),
             codec,
@@ -87,6 +87,7 @@ impl Running {
             reblocker: Reblocker::new(format, block(format.rate.get())),
             chain: Chain::new(filters, format, gaps),
             outlet,
+            hole: Hole::default(),
             muted: None,
             fill_at: None,
             sound,
@@ -165,6 +166,13 @@ impl Running {
         }
     }
 
+    /// Packets are missing behind those that came, because the thread was too slow.
+    pub(super) fn overrun(&mut self) {
+        if self.only_looks() {
+            self.hole = Hole::Ahead;
+        }
+    }
+
     pub(super) fn replace_filter(&mut self, index: usize, setup: Setup) {
         self.chain.replace(index, setup);
     }
@@ -195,9 +203,9 @@ impl Running {
         while !self.steps.is_empty() {
             self.work(around);
         }
-        self.event_now(TrackEvent::Unpublished, around);
         self.reblocker.flush();
         self.filter(around);
+        self.event_now(TrackEvent::Unpublished, around);
         self.chain.finish(around.now);
         self.put_out(around);
         let len = self.grid.position();
@@ -327,6 +335,8 @@ impl Running {
             }
         }
         while let Some(block) = self.reblocker.pull() {
+            let is_old = around.is_late && self.only_looks();
+            self.chain.bypass(self.hole.covers(block.marks) || is_old);
             self.chain.process(block, around.now);
         }
         self.put_out(around);
@@ -361,6 +371,11 @@ impl Running {
         }
         let pts = Pts(self.grid.format().rate.ticks(end));
         self.chain.event(pts, event, around.now);
+    }
+
+    /// Whether nobody hears what its filters make of the sound.
+    fn only_looks(&self) -> bool {
+        self.sound.outlet == Outlet::Nothing
     }
 
     fn is_muted_at(&self, position: u64) -> bool {

@@ -22,6 +22,14 @@ pub enum DecodeError {
         /// What the decoder found.
         source: prost::DecodeError,
     },
+    /// Not the protobuf that data channels carry.
+    #[error("not a LiveKit data packet of {length} bytes")]
+    Data {
+        /// How long it was.
+        length: usize,
+        /// What the decoder found.
+        source: prost::DecodeError,
+    },
     /// A field that every server sends is not there.
     #[error("{message} without {field}")]
     Missing {
@@ -188,6 +196,7 @@ impl From<proto::ParticipantInfo> for Participant {
             identity: info.identity.into(),
             sid: info.sid.into(),
             name: info.name,
+            attributes: Arc::new(info.attributes.into_iter().collect()),
         });
         let tracks = info
             .tracks

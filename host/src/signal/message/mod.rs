@@ -1,6 +1,7 @@
 //! What is said on the WebSocket, as types of our own: one we receive, one we send. Only this
 //! folder knows the generated `livekit_protocol` types.
 
+mod data;
 mod decode;
 mod encode;
 #[cfg(test)]
@@ -12,9 +13,11 @@ use std::time::Duration;
 
 use super::token::AccessToken;
 use crate::media::{
-    Codec, ParticipantIdentity, ParticipantSid, RoomName, RoomSid, TrackKind, TrackSid, TrackSource,
+    Attributes, Codec, ParticipantIdentity, ParticipantSid, RoomName, RoomSid, TrackKind, TrackSid,
+    TrackSource,
 };
 
+pub use data::data_message;
 pub use decode::DecodeError;
 
 /// One message of the server; what a receiving participant has no use for is [`Other`].
@@ -144,6 +147,8 @@ pub struct Publisher {
     pub name: String,
     /// What it is.
     pub kind: ParticipantKind,
+    /// What the application says of it.
+    pub attributes: Arc<Attributes>,
 }
 
 /// What a participant is (`livekit.ParticipantInfo.Kind`).

@@ -4,6 +4,7 @@ use prost::Message as _;
 use proto::{signal_request, signal_response};
 
 use super::*;
+use crate::media::DataMessage;
 
 #[test]
 fn a_welcome_tells_the_room_the_server_and_everyone_in_it() {
@@ -92,6 +93,51 @@ fn what_every_server_sends_must_not_be_missing() {
 
         assert_eq!(error.to_string(), complaint);
     }
+}
+
+#[test]
+fn messages_of_users_are_read_and_other_packets_are_none() {
+    use proto::data_packet::Value;
+    let user = proto::UserPacket {
+        payload: vec![1, 2, 3],
+        topic: Some("redact".to_owned()),
+        ..Default::default()
+    };
+    let packet = |sender: &str, value| {
+        let packet = proto::DataPacket {
+            participant_identity: sender.to_owned(),
+            value,
+            ..Default::default()
+        };
+        data_message(&packet.encode_to_vec())
+    };
+
+    let of_host = packet("host", Some(Value::User(user.clone())));
+    let of_server = packet("", Some(Value::User(user)));
+    let call = packet(
+        "host",
+        Some(Value::RpcRequest(proto::RpcRequest::default())),
+    );
+    let encrypted = packet(
+        "host",
+        Some(Value::EncryptedPacket(proto::EncryptedPacket::default())),
+    );
+    let garbage = data_message(&[0xff; 9]);
+
+    let message = DataMessage {
+        topic: "redact".to_owned(),
+        sender: Some("host".into()),
+        payload: vec![1, 2, 3].into(),
+    };
+    assert_eq!(of_host, Ok(Some(message.clone())));
+    let from_nobody = DataMessage {
+        sender: None,
+        ..message
+    };
+    assert_eq!(of_server, Ok(Some(from_nobody)));
+    assert_eq!((call, encrypted), (Ok(None), Ok(None)));
+    let complaint = garbage.unwrap_err().to_string();
+    assert_eq!(complaint, "not a LiveKit data packet of 9 bytes");
 }
 
 #[test]

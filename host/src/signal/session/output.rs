@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::media::{ParticipantIdentity, ParticipantSid, TrackSid};
+use crate::media::{Attributes, ParticipantIdentity, ParticipantSid, TrackSid};
 use crate::rtp::StreamDescription;
 use crate::signal::end_reason::EndReason;
 use crate::signal::message::{ClientMessage, Publication, Room, Server, SubscriptionError};
@@ -57,6 +58,13 @@ pub enum Event {
         track: TrackSid,
         /// Whether it is silent.
         is_muted: bool,
+    },
+    /// The attributes of the publisher of a track changed; all of them, as they are now.
+    AttributesChanged {
+        /// Which track.
+        track: TrackSid,
+        /// The attributes.
+        attributes: Arc<Attributes>,
     },
     /// A participant is gone, after its tracks.
     ParticipantLeft {

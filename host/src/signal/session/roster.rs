@@ -109,6 +109,7 @@ impl Roster {
             .map(|track| (track.sid.clone(), track))
             .collect();
         compare(&member.tracks, &tracks, reason, events);
+        compare_attributes(member, &participant.publisher, &tracks, events);
         *member = Member {
             publisher: participant.publisher,
             version: participant.version,
@@ -126,6 +127,25 @@ impl Roster {
             participant: sid.clone(),
         });
     }
+}
+
+/// Tells of changed attributes by each track that was there and still is; new ones have them with them.
+fn compare_attributes(
+    old: &Member,
+    new: &Publisher,
+    tracks: &BTreeMap<TrackSid, Publication>,
+    events: &mut Vec<Event>,
+) {
+    if old.publisher.attributes == new.attributes {
+        return;
+    }
+    let kept = tracks
+        .keys()
+        .filter(|track| old.tracks.contains_key(*track));
+    events.extend(kept.map(|track| Event::AttributesChanged {
+        track: track.clone(),
+        attributes: Arc::clone(&new.attributes),
+    }));
 }
 
 /// What one participant publishes no longer, anew, or with another mute state.

@@ -17,6 +17,7 @@ use crate::media::{ClockRate, Pts};
 /// |---|---|
 /// | `{"muted":true}`, `{"muted":false}` | all; the last one again after a reconnect |
 /// | `{"event":"plugin","plugin":…,"topic":…,"pts_us":…,"data":…}` | `Plugins`, `All` |
+/// | `{"event":"plugin","plugin":…,"topic":…,"at_us":…,"base64":…}`, for bytes, as in `.events.jsonl` | `Plugins`, `All` |
 /// | `{"event":"mark","plugin":…,"name":…,"at_us":…,"mark_us":…,"length_us":…,"data":…}` | `Plugins`, `All` |
 /// | `{"event":"filter","filter":…,"change":"bypassed",…}`, as in `.events.jsonl` | `All` |
 /// | `{"event":"start","format":"pcm_s16le","sample_rate":…,"channels":…,"frame_ms":…,"room":…, …,"egress_id":…,"connection":1,"pts_us":…,"wall_clock":…,"wall_clock_unix_ns":"…","wall_clock_origin":…}` | `All`: first on each connection |

@@ -40,7 +40,10 @@ impl SfuPeer {
                 return true;
             }
             Event::IceConnectionStateChange(state) => self.push(SfuEvent::Ice(*state)),
-            Event::ChannelOpen(_, label) => self.push(SfuEvent::ChannelOpen(label.clone())),
+            Event::ChannelOpen(id, label) => {
+                self.open_channels.insert(label.clone(), *id);
+                self.push(SfuEvent::ChannelOpen(label.clone()));
+            }
             Event::KeyframeRequest(request) => {
                 let sid = self.sid_of(|sender| sender.mid == request.mid);
                 if let Some(sid) = sid {

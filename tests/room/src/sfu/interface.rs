@@ -40,6 +40,26 @@ pub enum Repair {
     Impossible,
 }
 
+/// One of the data channels that carry messages among participants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Ordered, and sent again until it arrives.
+    Reliable,
+    /// Sent once.
+    Lossy,
+}
+
+impl Channel {
+    /// What LiveKit calls it.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Reliable => "_reliable",
+            Self::Lossy => "_lossy",
+        }
+    }
+}
+
 /// What comes out of a peer connection.
 #[derive(Debug)]
 pub enum SfuOutput {

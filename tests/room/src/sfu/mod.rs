@@ -9,7 +9,7 @@ mod peer;
 mod sender;
 
 pub use injected::{Injected, Injection};
-pub use interface::{OutgoingTrack, Repair, SfuConfig, SfuError, SfuEvent, SfuOutput};
+pub use interface::{Channel, OutgoingTrack, Repair, SfuConfig, SfuError, SfuEvent, SfuOutput};
 pub use offer::Offer;
 pub use peer::SfuPeer;
 

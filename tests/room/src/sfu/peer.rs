@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use str0m::channel::ChannelId;
 use str0m::crypto::Fingerprint;
 use str0m::media::{MediaKind, Mid};
 use str0m::rtp::Ssrc;
 use str0m::{Candidate, IceCreds, RtcConfig};
 
 use super::answer::Answer;
-use super::interface::{OutgoingTrack, Repair, SfuConfig, SfuError, SfuOutput};
+use super::interface::{Channel, OutgoingTrack, Repair, SfuConfig, SfuError, SfuOutput};
 use super::offer::{self, Line, Offer, Session, SocketCandidate, Stream};
 use super::sender::Sender;
 use crate::media::{Codec, MediaPacket};
@@ -34,6 +35,8 @@ pub struct SfuPeer {
     repair: Repair,
     pub(super) senders: BTreeMap<TrackSid, Sender>,
     pub(super) channels: Channels,
+    /// Those that are open on both sides, by label.
+    pub(super) open_channels: BTreeMap<String, ChannelId>,
     pub(super) connection: Connection,
     pub(super) outputs: VecDeque<SfuOutput>,
 }
@@ -88,6 +91,7 @@ impl SfuPeer {
             repair: Repair::default(),
             senders: BTreeMap::new(),
             channels: Channels::Missing,
+            open_channels: BTreeMap::new(),
             connection: Connection::New,
             outputs: VecDeque::new(),
             config,
@@ -243,6 +247,14 @@ impl SfuPeer {
         now: Instant,
     ) -> Option<(u16, u32)> {
         self.write(sid, packet, Repair::Impossible, now)
+    }
+
+    /// Sends a packet over a data channel; returns whether it leaves: the channel is open, and its buffer
+    /// has room.
+    pub fn send_data(&mut self, channel: Channel, packet: &[u8]) -> bool {
+        let id = self.open_channels.get(channel.label()).copied();
+        let channel = id.and_then(|id| self.transport.rtc().channel(id));
+        channel.is_some_and(|mut channel| channel.write(true, packet).unwrap_or(false))
     }
 
     /// Sends the next packets of a track as another codec. The m-line has them all, so there is no

@@ -1,5 +1,6 @@
 //! What the script of a test does: publishers come, mute and leave; things go wrong.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use livekit_protocol as lk;
@@ -9,6 +10,7 @@ use super::publication::{Participant, Publication, State};
 use super::{Room, Simulation, Timer, UnknownName, message};
 use crate::media::Media;
 use crate::publisher::{TrackSid, TrackSpec};
+use crate::sfu::Channel;
 
 impl Simulation {
     /// Publishes a track; whoever is not in the room joins it.
@@ -32,6 +34,7 @@ impl Simulation {
             sid: participant_sid,
             room: room.to_owned(),
             identity: identity.to_owned(),
+            attributes: BTreeMap::new(),
         });
         let publication = Publication::new(sid.clone(), participant, spec, now);
         self.publications.insert(sid.clone(), publication);
@@ -92,16 +95,11 @@ impl Simulation {
     ///
     /// If nobody of that name is in the room.
     pub fn leave(&mut self, room: &str, identity: &str, now: Instant) -> Result<(), UnknownName> {
-        let key = (room.to_owned(), identity.to_owned());
-        let unknown = || UnknownName::Participant {
-            room: room.to_owned(),
-            identity: identity.to_owned(),
-        };
-        let participant = self.participants.get(&key).ok_or_else(unknown)?;
+        let participant = self.participant(room, identity)?;
         for sid in self.tracks_of(&participant.sid.clone()) {
             self.unpublish(&sid, now)?;
         }
-        let (room, identity) = key;
+        let (room, identity) = (room.to_owned(), identity.to_owned());
         self.set_timer(now + CLOSING, Timer::Depart { room, identity });
         Ok(())
     }
@@ -126,6 +124,78 @@ impl Simulation {
             self.announce_by_sid(&participant_sid);
         }
         Ok(())
+    }
+
+    /// Sends a message of a participant, or of the server, to everyone who subscribes in the room; returns
+    /// to how many.
+    ///
+    /// # Errors
+    ///
+    /// If nobody of that name is in the room.
+    pub fn send_data(
+        &mut self,
+        room: &str,
+        sender: Option<&str>,
+        channel: Channel,
+        (topic, payload): (&str, &[u8]),
+        now: Instant,
+    ) -> Result<usize, UnknownName> {
+        let sender = match sender {
+            Some(identity) => Some(self.participant(room, identity)?),
+            None => None,
+        };
+        let packet = message::data(sender, topic, payload);
+        Ok(self.send_packet(room, channel, &packet, now))
+    }
+
+    /// Sends anything at all over a data channel to everyone who subscribes in the room; returns to how
+    /// many.
+    pub fn send_packet(
+        &mut self,
+        room: &str,
+        channel: Channel,
+        packet: &[u8],
+        now: Instant,
+    ) -> usize {
+        let subscribers = self.subscribers.values_mut();
+        let there = subscribers.filter(|subscriber| subscriber.room == room);
+        there
+            .filter_map(|subscriber| {
+                let is_sent = subscriber.peer.send_data(channel, packet);
+                subscriber.peer.handle_timeout(now);
+                is_sent.then_some(())
+            })
+            .count()
+    }
+
+    /// Sets all attributes of a publisher.
+    ///
+    /// # Errors
+    ///
+    /// If nobody of that name is in the room.
+    pub fn set_attributes(
+        &mut self,
+        room: &str,
+        identity: &str,
+        attributes: BTreeMap<String, String>,
+    ) -> Result<(), UnknownName> {
+        self.participant(room, identity)?;
+        let key = (room.to_owned(), identity.to_owned());
+        if let Some(participant) = self.participants.get_mut(&key) {
+            participant.attributes = attributes;
+        }
+        self.announce(room, identity);
+        Ok(())
+    }
+
+    fn participant(&self, room: &str, identity: &str) -> Result<&Participant, UnknownName> {
+        let key = (room.to_owned(), identity.to_owned());
+        self.participants
+            .get(&key)
+            .ok_or_else(|| UnknownName::Participant {
+                room: room.to_owned(),
+                identity: identity.to_owned(),
+            })
     }
 
     /// Tells everyone in the room about a publisher and the tracks that are not ended.

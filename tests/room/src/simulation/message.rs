@@ -44,8 +44,27 @@ pub(super) fn participant(
         state: state.into(),
         is_publisher: !tracks.is_empty(),
         tracks,
+        attributes: participant.attributes.clone().into_iter().collect(),
         ..lk::ParticipantInfo::default()
     }
+}
+
+/// A message of a participant, or of the server.
+pub(super) fn data(sender: Option<&Participant>, topic: &str, payload: &[u8]) -> Vec<u8> {
+    let (identity, sid) = sender.map_or_else(Default::default, |sender| {
+        (sender.identity.clone(), sender.sid.clone())
+    });
+    let packet = lk::DataPacket {
+        participant_identity: identity,
+        participant_sid: sid,
+        value: Some(lk::data_packet::Value::User(lk::UserPacket {
+            payload: payload.to_vec(),
+            topic: Some(topic.to_owned()),
+            ..lk::UserPacket::default()
+        })),
+        ..lk::DataPacket::default()
+    };
+    packet.encode_to_vec()
 }
 
 /// Describes the subscriber to itself.

@@ -1,5 +1,6 @@
 //! The publishers of a simulated room and their tracks.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use livekit_protocol as lk;
@@ -13,6 +14,7 @@ pub(super) struct Participant {
     pub(super) sid: String,
     pub(super) room: String,
     pub(super) identity: String,
+    pub(super) attributes: BTreeMap<String, String>,
 }
 
 /// A published track.

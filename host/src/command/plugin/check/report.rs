@@ -40,7 +40,6 @@ impl Report {
                 "frame_samples": declared.wants.frame_samples,
             },
             "latency_samples": declared.latency_samples,
-            "variable_length": declared.variable_length,
             "config_schema": schema,
             "config": self.settings,
             "imports": scan.imports,
@@ -67,9 +66,6 @@ impl Report {
             "latency",
             counted(declared.latency_samples.into(), "sample"),
         );
-        if declared.variable_length {
-            table.row("length", "frames may become longer or shorter");
-        }
         let schema = declared.config_schema.as_deref().map(one_line);
         let schema = schema.as_deref().unwrap_or("any JSON object: no schema");
         table.row("settings", schema);

@@ -377,6 +377,7 @@ fn publication(identity: &str, sid: &str, source: TrackSource) -> Publication {
             sid: format!("PA_{identity}").into(),
             name: String::new(),
             kind: ParticipantKind::Standard,
+            attributes: Arc::default(),
         }),
     }
 }

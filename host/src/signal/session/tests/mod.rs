@@ -153,6 +153,7 @@ fn participant(identity: &str, sid: &str, tracks: &[&str]) -> Participant {
         sid: sid.into(),
         name: String::new(),
         kind: ParticipantKind::Standard,
+        attributes: Arc::default(),
     });
     Participant {
         has_left: false,

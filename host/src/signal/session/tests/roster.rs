@@ -1,4 +1,5 @@
 use super::*;
+use crate::media::Attributes;
 
 #[test]
 fn updates_tell_of_tracks_mutes_and_departures() {
@@ -40,6 +41,28 @@ fn updates_tell_of_tracks_mutes_and_departures() {
             },
         ]
     );
+}
+
+#[test]
+fn changed_attributes_are_told_by_each_track_that_was_there() {
+    let mut bench = Bench::in_room();
+    let mut changed = participant("alice", "PA_alice", &["TR_cam", "TR_new"]);
+    let attributes = Arc::new(Attributes::from([("language".to_owned(), "de".to_owned())]));
+    changed.publisher = Arc::new(Publisher {
+        attributes: Arc::clone(&attributes),
+        ..(*changed.publisher).clone()
+    });
+
+    let once = bench.message(ServerMessage::ParticipantUpdate(vec![changed.clone()]));
+    let again = bench.message(ServerMessage::ParticipantUpdate(vec![changed]));
+
+    let told = events(&once)
+        .into_iter()
+        .filter(|event| matches!(event, Event::AttributesChanged { .. }));
+    let track = "TR_cam".into();
+    let expected = Event::AttributesChanged { track, attributes };
+    assert_eq!(told.collect::<Vec<_>>(), [expected]);
+    assert!(again.is_empty());
 }
 
 #[test]

@@ -171,6 +171,7 @@ impl StageReport {
             frames,
             late,
             skipped,
+            messages_skipped,
             bad_outputs,
             drops,
             ..
@@ -195,6 +196,11 @@ impl StageReport {
                 "skipped",
                 *skipped,
                 " frames went by it, its CPU share was used up",
+            ),
+            (
+                "unheard",
+                *messages_skipped,
+                " messages went by it, its CPU share was used up",
             ),
             (
                 "bad frames",

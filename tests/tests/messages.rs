@@ -1,0 +1,339 @@
+//! What participants say to each other beside their media, and what the application says of them, reaches
+//! those who follow a track: over sockets, through media workers and the simulated room.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use trackmill::media::DataMessage;
+use trackmill::room::{Config, Credentials, Event, Room};
+use trackmill::rtc::{self, Consumer, Interest, Notice, Workers};
+use trackmill::rtp::{RtpPacket, SenderReport, StreamStatistics};
+use trackmill::signal::{self, ApiKey, ServerUrl};
+use trackmill_room::publisher::TrackSid;
+use trackmill_room::room::SimulatedRoom;
+use trackmill_room::sfu::Channel;
+use trackmill_tests::{deadline, media};
+
+#[tokio::test]
+async fn messages_of_the_room_reach_who_wants_them_with_topic_and_sender() -> anyhow::Result<()> {
+    let mut stage = Stage::new().await?;
+    let ear = stage.follow(Interest::All).await?;
+    let deaf = stage.follow(Interest::Media).await?;
+    ear.hears("sound", |said| *said == Said::Packet).await;
+
+    stage
+        .say(Channel::Reliable, Some("bob"), "redact", b"from 1 to 2")
+        .await?;
+    stage.say(Channel::Reliable, None, "", b"").await?;
+    stage.garbage().await?;
+    let too_large = vec![7; 16 * 1_024];
+    stage
+        .say(Channel::Reliable, Some("bob"), "large", &too_large)
+        .await?;
+    stage
+        .say(
+            Channel::Reliable,
+            Some("alice"),
+            "last",
+            &too_large[1_024..],
+        )
+        .await?;
+    ear.hears("the last", |said| said.is_about("last")).await;
+
+    let heard = ear.without_packets();
+    let about: Vec<_> = heard.iter().filter_map(Said::message).collect();
+    let [first, second, last] = &about[..] else {
+        panic!("not three messages: {about:?}");
+    };
+    assert_eq!(
+        (&*first.topic, &first.payload[..]),
+        ("redact", &b"from 1 to 2"[..])
+    );
+    assert_eq!(first.sender, Some("bob".into()));
+    assert_eq!((&*second.topic, second.payload.len()), ("", 0));
+    assert_eq!(second.sender, None);
+    assert_eq!(
+        (last.payload.len(), &last.sender),
+        (15 * 1_024, &Some("alice".into()))
+    );
+    assert_eq!(ear.dropped(), 1, "the one that was too large");
+    assert_eq!(deaf.without_packets(), [Said::Attributes(BTreeMap::new())]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_floods_the_room_is_cut_short_and_the_others_are_heard() -> anyhow::Result<()> {
+    let mut stage = Stage::new().await?;
+    let ear = stage.follow(Interest::Messages).await?;
+    stage.channels_open().await;
+
+    let mut sent = 0;
+    for _ in 0..300 {
+        sent += stage
+            .say(Channel::Reliable, Some("bob"), "flood", b"!")
+            .await?;
+    }
+    stage
+        .say(Channel::Reliable, Some("alice"), "redact", b"")
+        .await?;
+    ear.hears("alice", |said| said.is_about("redact")).await;
+
+    let flood = ear
+        .without_packets()
+        .iter()
+        .filter(|said| said.is_about("flood"))
+        .count();
+    assert_eq!(sent, 300);
+    // A slow machine may take more than a second.
+    assert!((50..300).contains(&flood), "{flood}");
+    assert_eq!(flood as u64 + ear.dropped(), 300);
+    assert!(!ear.without_packets().is_empty() && ear.packets() == 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn attributes_of_a_publisher_are_told_at_first_and_when_they_change() -> anyhow::Result<()> {
+    let mut stage = Stage::new().await?;
+    stage.set_attributes("alice", "language", "de").await?;
+    deadline::found("the change", async || {
+        let event = stage.room.next().await?;
+        matches!(
+            event,
+            Event::Signal(signal::Event::AttributesChanged { .. })
+        )
+        .then_some(())
+    })
+    .await;
+    let ear = stage.follow(Interest::Media).await?;
+    ear.hears("sound", |said| *said == Said::Packet).await;
+
+    stage.set_attributes("bob", "language", "en").await?;
+    stage.set_attributes("alice", "language", "fr").await?;
+    let attributes =
+        |value: &str| Said::Attributes(BTreeMap::from([("language".to_owned(), value.to_owned())]));
+    ear.hears("the change", |said| *said == attributes("fr"))
+        .await;
+
+    assert_eq!(ear.without_packets(), [attributes("de"), attributes("fr")]);
+    Ok(())
+}
+
+/// A server with a room in which alice and bob publish, and a recorder in it.
+struct Stage {
+    server: SimulatedRoom,
+    alice: TrackSid,
+    room: Room,
+}
+
+impl Stage {
+    async fn new() -> anyhow::Result<Self> {
+        let server = SimulatedRoom::start(trackmill_room::simulation::Config::default()).await?;
+        let alice = server
+            .publish(ROOM, "alice", media::track("opus.ogg")?)
+            .await?;
+        let bob = server
+            .publish(ROOM, "bob", media::track("opus.ogg")?)
+            .await?;
+        let config = Config {
+            url: ServerUrl::parse(server.url())?,
+            credentials: Credentials::Key {
+                key: ApiKey {
+                    key: server.api_key().to_owned(),
+                    secret: server.api_secret().to_owned(),
+                },
+                room: ROOM.into(),
+                identity: "recorder".into(),
+            },
+            signal: signal::Settings::default(),
+        };
+        let workers = Workers::start(NonZeroUsize::MIN, &rtc::Settings::default())?;
+        let mut room = Room::join(config, Arc::new(workers)).await?;
+        let mut missing = vec![alice.0.clone(), bob.0];
+        deadline::found("both tracks", async || {
+            if let Event::Signal(signal::Event::Published(publication)) = room.next().await? {
+                missing.retain(|sid| *sid != publication.sid.as_str());
+            }
+            missing.is_empty().then_some(())
+        })
+        .await;
+        Ok(Self {
+            server,
+            alice,
+            room,
+        })
+    }
+
+    /// Follows alice's track.
+    async fn follow(&mut self, interest: Interest) -> anyhow::Result<Ear> {
+        let (said, heard) = channel();
+        let listener = Box::new(Listener { interest, said });
+        let track = self.alice.0.as_str().into();
+        self.room.subscribe(track, listener).await?;
+        Ok(Ear {
+            heard,
+            all: Mutex::default(),
+        })
+    }
+
+    /// Sends a message; how many got it.
+    async fn say(
+        &self,
+        channel: Channel,
+        sender: Option<&'static str>,
+        topic: &'static str,
+        payload: &[u8],
+    ) -> anyhow::Result<usize> {
+        let payload = payload.to_vec();
+        let sent = self.server.with(move |server, now| {
+            server.send_data(ROOM, sender, channel, (topic, &payload), now)
+        });
+        Ok(sent.await??)
+    }
+
+    async fn garbage(&self) -> anyhow::Result<()> {
+        let garbage = [0xff; 100];
+        self.server
+            .with(move |server, now| server.send_packet(ROOM, Channel::Lossy, &garbage, now))
+            .await?;
+        Ok(())
+    }
+
+    async fn set_attributes(
+        &self,
+        identity: &'static str,
+        key: &str,
+        value: &str,
+    ) -> anyhow::Result<()> {
+        let attributes = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let set = self
+            .server
+            .with(move |server, _| server.set_attributes(ROOM, identity, attributes));
+        Ok(set.await??)
+    }
+
+    async fn channels_open(&self) {
+        deadline::found("data channels", async || {
+            let sent = self
+                .say(Channel::Reliable, Some("alice"), "open?", b"")
+                .await;
+            (sent.ok()? > 0).then_some(())
+        })
+        .await;
+    }
+}
+
+/// Where a listener says what it hears.
+struct Ear {
+    heard: Receiver<Said>,
+    all: Mutex<Vec<Said>>,
+}
+
+impl Ear {
+    /// Waits until something is heard.
+    async fn hears(&self, what: &str, is_it: impl Fn(&Said) -> bool) {
+        deadline::found(what, async || self.all().iter().any(&is_it).then_some(())).await;
+    }
+
+    fn without_packets(&self) -> Vec<Said> {
+        let mut all = self.all();
+        all.retain(|said| !matches!(said, Said::Packet | Said::Dropped(_)));
+        all
+    }
+
+    fn packets(&self) -> usize {
+        let all = self.all();
+        all.iter().filter(|said| **said == Said::Packet).count()
+    }
+
+    fn dropped(&self) -> u64 {
+        let counts = self.all().into_iter().map(|said| match said {
+            Said::Dropped(count) => count,
+            _ => 0,
+        });
+        counts.sum()
+    }
+
+    fn all(&self) -> Vec<Said> {
+        let mut all = self.all.lock().expect("one thread");
+        all.extend(self.heard.try_iter());
+        all.clone()
+    }
+}
+
+/// What a listener hears.
+#[derive(Clone, Debug, PartialEq)]
+enum Said {
+    Packet,
+    Message(Arc<DataMessage>),
+    Dropped(u64),
+    Attributes(BTreeMap<String, String>),
+}
+
+impl Said {
+    fn message(&self) -> Option<&DataMessage> {
+        match self {
+            Self::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    fn is_about(&self, topic: &str) -> bool {
+        self.message().is_some_and(|message| message.topic == topic)
+    }
+}
+
+#[derive(Debug)]
+struct Listener {
+    interest: Interest,
+    said: Sender<Said>,
+}
+
+impl Listener {
+    fn say(&self, said: Said) {
+        // The test may be over.
+        drop(self.said.send(said));
+    }
+}
+
+impl Consumer for Listener {
+    fn interest(&self) -> Interest {
+        self.interest
+    }
+
+    fn packet(&mut self, _: RtpPacket) {
+        self.say(Said::Packet);
+    }
+
+    fn message(&mut self, message: Arc<DataMessage>, _: Instant) {
+        self.say(Said::Message(message));
+    }
+
+    fn messages_dropped(&mut self, count: u64) {
+        self.say(Said::Dropped(count));
+    }
+
+    fn notice(&mut self, notice: Notice, _: Instant) {
+        if let Notice::Attributes(attributes) = notice {
+            self.say(Said::Attributes((*attributes).clone()));
+        }
+    }
+
+    fn sender_report(&mut self, _: SenderReport) {}
+
+    fn statistics(&mut self, _: StreamStatistics) {}
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+
+    fn handle_timeout(&mut self, _: Instant) {}
+
+    fn take_keyframe_request(&mut self) -> bool {
+        false
+    }
+}
+
+const ROOM: &str = "room";
