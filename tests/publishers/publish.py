@@ -4,6 +4,9 @@ Commands come on standard input, one a line; what happened goes to standard outp
 a line with the wall time in seconds as `at`:
 
     publish audio|video   mute audio|video   unmute audio|video   unpublish audio|video   leave
+    data reliable|lossy TOPIC PAYLOAD   attributes KEY VALUE
+
+Topic, payload, key and value are one word each.
 
 The end of standard input is an abrupt end: the process exits without a word to the server.
 
@@ -117,9 +120,22 @@ class Publisher:
             video = self.published.get("video")
             say("left", captured=video[1].captured if video else [])
             return False
+        if command in ("data", "attributes"):
+            await getattr(self, command)(*kinds)
+            return True
         for kind in kinds:
             await getattr(self, command)(kind)
         return True
+
+    async def data(self, channel, topic, payload):
+        await self.room.local_participant.publish_data(
+            payload, reliable=channel == "reliable", topic=topic
+        )
+        say("data", topic=topic)
+
+    async def attributes(self, key, value):
+        await self.room.local_participant.set_attributes({key: value})
+        say("attributes", key=key)
 
     async def publish(self, kind):
         media = {"audio": Audio, "video": Video}[kind](self.options)

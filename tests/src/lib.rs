@@ -1,5 +1,6 @@
 //! Helpers of the integration tests.
 
+pub mod bleeps;
 pub mod browser;
 pub mod clip;
 pub mod deadline;
@@ -10,6 +11,7 @@ pub mod golden;
 pub mod guests;
 pub mod guest;
 pub mod inspect;
+pub mod listener;
 pub mod media;
 pub mod passthrough;
 pub mod plugin_command;

@@ -33,12 +33,11 @@ impl Sound {
     /// Reads signed 16-bit little-endian samples.
     #[must_use]
     pub fn of_bytes(bytes: &[u8], rate: u32, channels: usize) -> Self {
-        let samples = bytes.chunks_exact(2);
-        let samples = samples.map(|sample| i16::from_le_bytes([sample[0], sample[1]]));
+        let (samples, _) = bytes.as_chunks();
         Self {
             rate,
             channels,
-            samples: samples.collect(),
+            samples: samples.iter().copied().map(i16::from_le_bytes).collect(),
         }
     }
 
@@ -89,10 +88,12 @@ impl Sound {
     }
 
     /// Whether nothing is to be heard in these samples.
+    ///
+    /// # Panics
+    /// It has no such samples.
     #[must_use]
     pub fn is_silent(&self, range: Range<usize>) -> bool {
-        let range = range.start * self.channels..range.end * self.channels;
-        self.samples[range].iter().all(|sample| *sample == 0)
+        self.part(range).samples.iter().all(|sample| *sample == 0)
     }
 
     /// Where a stretch of sound of the same kind is in this one, among `places`.
@@ -112,11 +113,14 @@ impl Sound {
     }
 
     /// A part of it.
+    ///
+    /// # Panics
+    /// It has no such part.
     #[must_use]
     pub fn part(&self, range: Range<usize>) -> Self {
         let range = range.start * self.channels..range.end * self.channels;
         Self {
-            samples: self.samples[range].to_vec(),
+            samples: self.samples.get(range).expect("it is in there").to_vec(),
             ..*self
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use trackmill::egress::manifest::{Inspector, Manifest, Moment, Subject};
+use trackmill::egress::manifest::{
+    Delays, Delivery, Dropped, Inspector, Manifest, Moment, Subject,
+};
 use trackmill::egress::{EgressId, Ending, Inspection, Status, Track};
 use trackmill::filter::{Account, Change, Counts, Report, Switch};
 use trackmill::media::{AudioFormat, Codec, NtpTimestamp, Pts, TrackKind, TrackSource};
@@ -57,6 +59,64 @@ fn a_manifest_of_sound_that_went_through_plugins_is_as_documented_and_is_read_ba
 
     assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), manifest);
     golden::check("manifest-sound.json", &text);
+}
+
+#[test]
+fn a_manifest_of_a_stream_is_as_documented_and_is_read_back() {
+    let ending = Ending::new(
+        Status::Complete,
+        "the server closed the connection (enough)",
+    );
+    let summary = Summary {
+        codec: Codec::Opus,
+        container: None,
+        ..summary()
+    };
+    let subject = Subject {
+        egress_id: "EG_x".into(),
+        ..Subject::streamed(&EgressId::random(), &track(), Some(Codec::Opus))
+    };
+    let manifest = Manifest {
+        software: "trackmill 0.1.0".into(),
+        ..Manifest::draft(subject, "", moment(0))
+    };
+    let manifest = manifest
+        .holding(&summary, 9_600_000)
+        .delivered(delivery())
+        .ended(&ending, moment(60_123_456_789), "");
+
+    let text = manifest.to_json();
+
+    assert_eq!(Manifest::from_json(text.as_bytes()).unwrap(), manifest);
+    golden::check("manifest-stream.json", &text);
+}
+
+fn delivery() -> Delivery {
+    let ms = Duration::from_millis;
+    Delivery {
+        url: "wss://stt.example.com/listen?token={...}".into(),
+        format: "pcm_s16le".into(),
+        sample_rate: 48_000,
+        channels: Some(2),
+        frame_ms: Some(20),
+        audio_messages: 2_500,
+        text_messages: 4,
+        sent: ms(50_000),
+        dropped: Dropped {
+            slow_server: ms(3_400),
+            disconnected: ms(1_200),
+            unsent: ms(20),
+            oversize: 1,
+            texts: 2,
+        },
+        unconfirmed: ms(140),
+        connections: 3,
+        delay: Delays {
+            p50: ms(1),
+            p99: ms(6),
+            max: ms(980),
+        },
+    }
 }
 
 fn draft() -> Manifest {

@@ -2,19 +2,14 @@
 //! those who follow a track: over sockets, through media workers and the simulated room.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
-use trackmill::media::DataMessage;
-use trackmill::room::{Config, Credentials, Event, Room};
-use trackmill::rtc::{self, Consumer, Interest, Notice, Workers};
-use trackmill::rtp::{RtpPacket, SenderReport, StreamStatistics};
-use trackmill::signal::{self, ApiKey, ServerUrl};
+use trackmill::room::{Event, Room};
+use trackmill::rtc::Interest;
+use trackmill::signal;
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::room::SimulatedRoom;
 use trackmill_room::sfu::Channel;
+use trackmill_tests::listener::{self, Ear, Said};
 use trackmill_tests::{deadline, media};
 
 #[tokio::test]
@@ -137,28 +132,8 @@ impl Stage {
         let bob = server
             .publish(ROOM, "bob", media::track("opus.ogg")?)
             .await?;
-        let config = Config {
-            url: ServerUrl::parse(server.url())?,
-            credentials: Credentials::Key {
-                key: ApiKey {
-                    key: server.api_key().to_owned(),
-                    secret: server.api_secret().to_owned(),
-                },
-                room: ROOM.into(),
-                identity: "recorder".into(),
-            },
-            signal: signal::Settings::default(),
-        };
-        let workers = Workers::start(NonZeroUsize::MIN, &rtc::Settings::default())?;
-        let mut room = Room::join(config, Arc::new(workers)).await?;
-        let mut missing = vec![alice.0.clone(), bob.0];
-        deadline::found("both tracks", async || {
-            if let Event::Signal(signal::Event::Published(publication)) = room.next().await? {
-                missing.retain(|sid| *sid != publication.sid.as_str());
-            }
-            missing.is_empty().then_some(())
-        })
-        .await;
+        let mut room = listener::join(server.server(), ROOM).await?;
+        listener::sees(&mut room, &[&alice.0, &bob.0]).await;
         Ok(Self {
             server,
             alice,
@@ -168,14 +143,7 @@ impl Stage {
 
     /// Follows alice's track.
     async fn follow(&mut self, interest: Interest) -> anyhow::Result<Ear> {
-        let (said, heard) = channel();
-        let listener = Box::new(Listener { interest, said });
-        let track = self.alice.0.as_str().into();
-        self.room.subscribe(track, listener).await?;
-        Ok(Ear {
-            heard,
-            all: Mutex::default(),
-        })
+        listener::follow(&mut self.room, &self.alice.0, interest).await
     }
 
     /// Sends a message; how many got it.
@@ -222,117 +190,6 @@ impl Stage {
             (sent.ok()? > 0).then_some(())
         })
         .await;
-    }
-}
-
-/// Where a listener says what it hears.
-struct Ear {
-    heard: Receiver<Said>,
-    all: Mutex<Vec<Said>>,
-}
-
-impl Ear {
-    /// Waits until something is heard.
-    async fn hears(&self, what: &str, is_it: impl Fn(&Said) -> bool) {
-        deadline::found(what, async || self.all().iter().any(&is_it).then_some(())).await;
-    }
-
-    fn without_packets(&self) -> Vec<Said> {
-        let mut all = self.all();
-        all.retain(|said| !matches!(said, Said::Packet | Said::Dropped(_)));
-        all
-    }
-
-    fn packets(&self) -> usize {
-        let all = self.all();
-        all.iter().filter(|said| **said == Said::Packet).count()
-    }
-
-    fn dropped(&self) -> u64 {
-        let counts = self.all().into_iter().map(|said| match said {
-            Said::Dropped(count) => count,
-            _ => 0,
-        });
-        counts.sum()
-    }
-
-    fn all(&self) -> Vec<Said> {
-        let mut all = self.all.lock().expect("one thread");
-        all.extend(self.heard.try_iter());
-        all.clone()
-    }
-}
-
-/// What a listener hears.
-#[derive(Clone, Debug, PartialEq)]
-enum Said {
-    Packet,
-    Message(Arc<DataMessage>),
-    Dropped(u64),
-    Attributes(BTreeMap<String, String>),
-}
-
-impl Said {
-    fn message(&self) -> Option<&DataMessage> {
-        match self {
-            Self::Message(message) => Some(message),
-            _ => None,
-        }
-    }
-
-    fn is_about(&self, topic: &str) -> bool {
-        self.message().is_some_and(|message| message.topic == topic)
-    }
-}
-
-#[derive(Debug)]
-struct Listener {
-    interest: Interest,
-    said: Sender<Said>,
-}
-
-impl Listener {
-    fn say(&self, said: Said) {
-        // The test may be over.
-        drop(self.said.send(said));
-    }
-}
-
-impl Consumer for Listener {
-    fn interest(&self) -> Interest {
-        self.interest
-    }
-
-    fn packet(&mut self, _: RtpPacket) {
-        self.say(Said::Packet);
-    }
-
-    fn message(&mut self, message: Arc<DataMessage>, _: Instant) {
-        self.say(Said::Message(message));
-    }
-
-    fn messages_dropped(&mut self, count: u64) {
-        self.say(Said::Dropped(count));
-    }
-
-    fn notice(&mut self, notice: Notice, _: Instant) {
-        if let Notice::Attributes(attributes) = notice {
-            self.say(Said::Attributes((*attributes).clone()));
-        }
-    }
-
-    fn sender_report(&mut self, _: SenderReport) {}
-
-    fn statistics(&mut self, _: StreamStatistics) {}
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-
-    fn handle_timeout(&mut self, _: Instant) {}
-
-    fn take_keyframe_request(&mut self) -> bool {
-        false
     }
 }
 

@@ -221,15 +221,6 @@ mod tests {
                 Retry::OnceConnected,
             ),
             (DialFailure::Request, "", "the headers", Retry::Never),
-            (DialFailure::Proxy(407), "", "password", Retry::Never),
-            (DialFailure::Proxy(403), "", "who", Retry::Never),
-            (DialFailure::Proxy(502), "", "the URL", Retry::Always),
-            (
-                DialFailure::NotProxy,
-                "",
-                "URL of the proxy",
-                Retry::OnceConnected,
-            ),
             (
                 DialFailure::Refused(200),
                 "",
@@ -255,6 +246,26 @@ mod tests {
             (DialFailure::Refused(503), "", "later", Retry::Always),
         ] {
             let error = DialError::new(failure, detail);
+
+            assert!(error.to_string().contains(remedy), "{error}");
+            assert_eq!(error.retry(), retry, "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_proxy_refuses_has_a_remedy_of_its_own() {
+        let once = Retry::OnceConnected;
+        for (failure, remedy, retry) in [
+            (DialFailure::Proxy(407), "the password", Retry::Never),
+            (DialFailure::Proxy(403), "who", Retry::Never),
+            (
+                DialFailure::Proxy(502),
+                "that the server runs",
+                Retry::Always,
+            ),
+            (DialFailure::NotProxy, "the URL of the proxy", once),
+        ] {
+            let error = DialError::new(failure, "");
 
             assert!(error.to_string().contains(remedy), "{error}");
             assert_eq!(error.retry(), retry, "{error}");

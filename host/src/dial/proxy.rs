@@ -56,7 +56,10 @@ impl Proxy {
         let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
         if !scheme.eq_ignore_ascii_case("http") {
             // What stands before a :// that is out of place may be a password.
-            let scheme = scheme.chars().filter(char::is_ascii_alphanumeric).take(10);
+            let scheme = scheme
+                .chars()
+                .take_while(char::is_ascii_alphanumeric)
+                .take(10);
             return Err(ProxyError::Scheme(scheme.collect()));
         }
         let rest = rest.strip_suffix('/').unwrap_or(rest);

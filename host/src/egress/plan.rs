@@ -84,11 +84,12 @@ impl Plan {
         if self.track.publication.kind == TrackKind::Video {
             return None;
         }
+        let is_filtered = !filters.is_empty();
         let sound = match &self.destination {
-            Destination::Files(place) => Sound::new(place.form.outlet(filters.is_empty())?),
+            Destination::Files(place) => Sound::new(place.form.outlet(is_filtered)?),
             Destination::Stream(stream) => Sound {
                 on_mute: stream.on_mute,
-                ..Sound::new(messages(stream.wanted)?)
+                ..Sound::new(messages(stream.wanted, is_filtered)?)
             },
         };
         Some(Sound { filters, ..sound })
@@ -110,24 +111,25 @@ impl Destination {
     pub fn is_decoded(&self) -> bool {
         match self {
             Self::Files(place) => place.form.outlet(true).is_some(),
-            Self::Stream(stream) => messages(stream.wanted).is_some(),
+            Self::Stream(stream) => messages(stream.wanted, false).is_some(),
         }
     }
 }
 
 impl Form {
-    fn outlet(self, is_unfiltered: bool) -> Option<Outlet> {
+    fn outlet(self, is_filtered: bool) -> Option<Outlet> {
         match self {
-            Self::AsItCame if is_unfiltered => None,
-            Self::AsItCame => Some(Outlet::Opus(encode::Settings::default())),
+            Self::AsItCame if is_filtered => Some(Outlet::Opus(encode::Settings::default())),
+            Self::AsItCame => None,
             Self::Pcm { container, format } => Some(Outlet::Pcm { container, format }),
         }
     }
 }
 
 /// `None` if packets are the messages.
-const fn messages(wanted: Wanted) -> Option<Outlet> {
+fn messages(wanted: Wanted, is_filtered: bool) -> Option<Outlet> {
     match wanted {
+        Wanted::Opus if is_filtered => Some(Outlet::Packets(encode::Settings::default())),
         Wanted::Opus => None,
         Wanted::Pcm {
             rate,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::Linker;
 use wasmtime::{
@@ -12,6 +12,7 @@ use wasmtime::{
 use crate::plugins::cache::{Artefact, Cache};
 use crate::plugins::compile::Compiler;
 use crate::plugins::host::{self, State};
+use crate::plugins::joint_share::JointShare;
 use crate::plugins::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
 use crate::plugins::plugin::{Linked, Loaded, World};
 use crate::plugins::prescan::{Form, Scan, scan};
@@ -35,6 +36,9 @@ pub struct EngineSettings {
     pub instances: u32,
     /// The most that [`Limits::memory`] may be, in bytes; 256 MiB.
     pub max_memory: usize,
+    /// Thread-CPU time a second of wall time of all instances of one plugin together; three quarters of what
+    /// the machine has. What [`Limits::cpu_share`] allows each of 200 tracks is ruinous for the others.
+    pub plugin_share: Duration,
     /// Where compiled code is kept; none compiles again after each start.
     pub cache: Option<CacheSettings>,
     /// What is counted while plugins run; nothing, but for whoever compares them.
@@ -61,6 +65,7 @@ pub enum EngineError {
 struct Shared {
     engine: wasmtime::Engine,
     ticker: Ticker,
+    plugin_share: Duration,
     compiler: Compiler,
     metering: Metering,
     cache: Option<Cache>,
@@ -77,6 +82,7 @@ impl EngineSettings {
             program,
             instances: 2_000,
             max_memory: 256 << 20,
+            plugin_share: three_quarters_of_the_machine(),
             cache: None,
             metering: Metering::Off,
         }
@@ -103,6 +109,7 @@ impl Engine {
             loaded: Mutex::default(),
             hopeless: Mutex::default(),
             ticker,
+            plugin_share: settings.plugin_share,
             engine,
         })))
     }
@@ -149,6 +156,11 @@ impl Engine {
 
     pub(crate) fn metering(&self) -> Metering {
         self.0.metering
+    }
+
+    /// What all instances of a plugin may take together.
+    pub(crate) fn joint_share(&self, now: Instant) -> JointShare {
+        JointShare::new(self.0.plugin_share, now)
     }
 
     /// What a call of a guest tells that it runs.
@@ -270,6 +282,11 @@ fn open(settings: &CacheSettings, engine: &wasmtime::Engine) -> Result<Cache, En
         directory: settings.directory.clone(),
         source,
     })
+}
+
+fn three_quarters_of_the_machine() -> Duration {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    Duration::from_millis(750) * u32::try_from(cores).unwrap_or(u32::MAX)
 }
 
 fn warn_of_few_mappings(instances: u32) {

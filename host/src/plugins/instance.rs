@@ -11,6 +11,7 @@ use crate::plugins::contract::{
     AudioFrame, EventVerdict, PcmFormat, Samples, TrackEvent, TrackInfo, Verdict,
 };
 use crate::plugins::host::State;
+use crate::plugins::joint_share::micros;
 use crate::plugins::output::check;
 use crate::plugins::plugin::{Loaded, World};
 use crate::plugins::sandbox::{Sandbox, Spent};
@@ -56,7 +57,7 @@ pub struct Statistics {
     pub fuel: u64,
     /// CPU time of everything, `open` included.
     pub total: Duration,
-    /// Frames that passed by because the CPU share was used up.
+    /// Frames that passed by because the CPU share was used up, its own or that of all instances together.
     pub skipped: u64,
     /// Messages of the room that passed by because the CPU share was used up.
     pub messages_skipped: u64,
@@ -194,7 +195,7 @@ impl Instance {
     ) -> Result<EventVerdict, PluginError> {
         self.sandbox.state_mut().set_time(None, now);
         let may_pass = matches!(event, TrackEvent::Message(_)) && !self.has_ended;
-        if may_pass && !self.share.has_any(now) {
+        if may_pass && !self.has_share(now) {
             self.statistics.messages_skipped += 1;
             return Ok(EventVerdict::Pass);
         }
@@ -273,7 +274,7 @@ impl Instance {
         self.sandbox
             .state_mut()
             .set_time(Some(frame.meta.pts_us), now);
-        if !self.has_ended && !self.share.has_any(now) {
+        if !self.has_ended && !self.has_share(now) {
             self.bypassed = self.bypassed.saturating_add(1);
             self.statistics.skipped += 1;
             return false;
@@ -281,6 +282,11 @@ impl Instance {
         let bypassed = std::mem::take(&mut self.bypassed);
         frame.meta.lost_before = frame.meta.lost_before.saturating_add(bypassed);
         true
+    }
+
+    /// Whether CPU time is left to it, and to all instances of the plugin.
+    fn has_share(&mut self, now: Instant) -> bool {
+        self.share.has_any(now) && self.plugin.share.has_any(now)
     }
 
     /// Runs a function of the guest; `enter` says none where its world does not have it.
@@ -306,6 +312,7 @@ impl Instance {
     fn account(&mut self, call: Call, spent: Spent) {
         let taken = spent.time;
         self.share.take(u64::from(micros(taken)));
+        self.plugin.share.take(taken);
         self.statistics.total += taken;
         self.statistics.late += u64::from(taken > self.limits.call_deadline / 2);
         if matches!(call, Call::Process | Call::Inspect) {
@@ -350,7 +357,3 @@ impl std::fmt::Debug for Guest {
 
 /// What a guest returned, in contrast to a trap.
 type Answer<T> = Result<T, crate::plugins::contract::PluginError>;
-
-fn micros(time: Duration) -> u32 {
-    u32::try_from(time.as_micros()).unwrap_or(u32::MAX)
-}

@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod host;
 mod instance;
+mod joint_share;
 mod limits;
 mod outbox;
 mod output;

@@ -9,6 +9,7 @@ use crate::plugins::contract::{PcmPreference, TrackKind};
 use crate::plugins::engine::Engine;
 use crate::plugins::host::State;
 use crate::plugins::instance::{Instance, Opening};
+use crate::plugins::joint_share::JointShare;
 use crate::plugins::sandbox::Sandbox;
 use crate::plugins::settings::{Schema, Settings};
 use crate::plugins::{Call, Digest, Limits, LoadError, PluginError, Scan};
@@ -63,6 +64,8 @@ pub(crate) struct Loaded {
     pub(crate) memory: usize,
     pub(crate) declaration: Declaration,
     pub(crate) schema: Schema,
+    /// What all of its instances may take.
+    pub(crate) share: JointShare,
 }
 
 /// A component before it was asked what it is.
@@ -148,6 +151,7 @@ impl Plugin {
             world,
             memory: sandbox.state().memory.used(),
             schema: schema.map_err(LoadError::Declaration)?,
+            share: engine.joint_share(now),
             declaration,
         })))
     }

@@ -63,7 +63,10 @@ impl Receiver {
             port: 0,
         };
         let listening = receiver.event("listening").await?;
-        let port = listening["port"].as_u64().context("a port")?;
+        let port = listening
+            .get("port")
+            .and_then(Value::as_u64)
+            .context("a port")?;
         receiver.port = port.try_into()?;
         Ok(receiver)
     }
@@ -94,8 +97,7 @@ impl Receiver {
     /// # Errors
     /// It has ended.
     pub async fn event(&mut self, name: &str) -> anyhow::Result<Value> {
-        let is_it = |event: &Value| event["event"] == name;
-        if let Some(place) = self.seen.iter().position(is_it) {
+        if let Some(place) = self.seen.iter().position(|event| is(event, name)) {
             return Ok(self.seen.remove(place));
         }
         deadline::until(format_args!("the receiver says {name}"), self.hear(name)).await
@@ -109,13 +111,13 @@ impl Receiver {
     pub async fn texts_until_closed(&mut self, connection: u64) -> anyhow::Result<Vec<Text>> {
         let closed = loop {
             let closed = self.event("closed").await?;
-            if closed["connection"] == connection {
+            if is_of(&closed, connection) {
                 break closed;
             }
         };
         let mut texts = Vec::new();
         self.seen.retain(|event| {
-            let is_it = event["event"] == "text" && event["connection"] == connection;
+            let is_it = is(event, "text") && is_of(event, connection);
             if is_it {
                 texts.push(Text::of(event));
             }
@@ -171,12 +173,21 @@ impl Receiver {
             let line = self.events.next_line().await?;
             let line = line.with_context(|| format!("the receiver ended before {name}"))?;
             let event: Value = serde_json::from_str(&line)?;
-            if event["event"] == name {
+            if is(&event, name) {
                 return Ok(event);
             }
             self.seen.push(event);
         }
     }
+}
+
+fn is(event: &Value, name: &str) -> bool {
+    event.get("event").is_some_and(|event| event == name)
+}
+
+fn is_of(event: &Value, number: u64) -> bool {
+    let connection = event.get("connection");
+    connection.is_some_and(|connection| connection == number)
 }
 
 impl Heard {
@@ -204,10 +215,11 @@ pub struct Text {
 
 impl Text {
     fn of(event: &Value) -> Self {
-        let after = event["after"].as_u64().unwrap_or_default();
+        let after = event.get("after").and_then(Value::as_u64);
+        let text = event.get("text").and_then(Value::as_str);
         Self {
-            text: event["text"].as_str().unwrap_or_default().to_owned(),
-            after: usize::try_from(after).unwrap_or(usize::MAX),
+            text: text.unwrap_or_default().to_owned(),
+            after: usize::try_from(after.unwrap_or_default()).unwrap_or(usize::MAX),
         }
     }
 

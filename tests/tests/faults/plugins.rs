@@ -1,5 +1,6 @@
 //! What plugins can do to a recording: what they are asked for, and nothing else when they fail.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -8,9 +9,9 @@ use tempfile::TempDir;
 use trackmill::plugins::Digest;
 use trackmill_room::simulation::Config;
 use trackmill_tests::sound::Sound;
-use trackmill_tests::{guest, inspect, media};
+use trackmill_tests::{bleeps, guest, guests, inspect, media};
 
-use super::stage::Stage;
+use super::stage::{ROOM, Stage};
 use super::take::{Take, only_take};
 
 /// D5: the file is as the track was, and what inspectors said and did is beside it.
@@ -127,6 +128,40 @@ async fn a_filter_that_fails_does_what_the_user_wants_then() -> anyhow::Result<(
     Ok(())
 }
 
+/// What a plugin says for those who operate it is a value of the log, with whose words they are.
+#[tokio::test]
+async fn what_a_plugin_logs_is_in_the_log_with_its_name_and_its_track() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let guests = Guests::new()?;
+    let speaker = guests.write("speaker")?;
+    let options = ["--track", &stage.sid.0, "--inspect", &speaker];
+    let refused = stage.record(&options)?.end().await?;
+    assert!(refused.stderr.contains("'--filter'"), "{}", refused.stderr);
+    let options = ["--track", &stage.sid.0, "--filter", &speaker];
+    let options = [&options[..], &["--log", "warn,trackmill::plugin=info"]].concat();
+
+    let mut recorder = stage.record(&options)?;
+    recorder.says("A plugin says").await?;
+    recorder.writes(1).await;
+    let recorded = stage.end(recorder).await?;
+
+    let line = recorded
+        .stderr
+        .lines()
+        .find(|line| line.contains("A plugin says"));
+    let line = line.context("it was heard")?;
+    let track = format!("track=\"{}\"", stage.sid.0);
+    for part in [
+        "trackmill::plugin",
+        "plugin=\"guest\"",
+        &track,
+        "line=\"guest\"",
+    ] {
+        assert!(line.contains(part), "no {part} in {line}");
+    }
+    Ok(())
+}
+
 /// A file that changes is taken up by tracks that run, one that is broken is not, and none is lost.
 #[tokio::test]
 async fn tracks_go_on_with_what_is_in_files_that_change() -> anyhow::Result<()> {
@@ -167,6 +202,40 @@ async fn tracks_go_on_with_what_is_in_files_that_change() -> anyhow::Result<()> 
     let frames = filter.changed + filter.passed;
     let missing = take.manifest.units.written.abs_diff(frames);
     assert!(missing <= 1, "{filter:?}");
+    Ok(())
+}
+
+/// Settings that change open the same plugin anew; those that are none do not.
+#[tokio::test]
+async fn tracks_go_on_with_settings_that_change() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let guests = Guests::new()?;
+    let settings = guests.0.path().join("settings.json");
+    std::fs::write(&settings, "{}")?;
+    let plugin = format!("{}={}", guests.write("gain")?, settings.display());
+    let options = [
+        "--track",
+        &stage.sid.0,
+        "--filter",
+        &plugin,
+        "--watch-plugins",
+    ];
+
+    let mut recorder = stage.record(&options)?;
+    recorder.writes(1).await;
+    std::fs::write(&settings, "{")?;
+    recorder.says("not JSON").await?;
+    std::fs::write(&settings, r#"{"level": 1}"#)?;
+    recorder.says("has changed: tracks go on with it").await?;
+    stage.sends(50).await?;
+    let recorded = stage.end(recorder).await?;
+
+    let take = only_take(&recorded)?;
+    let sound = take.manifest.sound.as_ref().context("it was decoded")?;
+    let changes: Vec<_> = sound.switches.first.iter().map(|it| &*it.change).collect();
+    assert_eq!(changes, ["replaced"]);
+    assert_eq!(sound.filters[0].plugins.len(), 1);
+    assert_eq!(sound.filters[0].passed, 0);
     Ok(())
 }
 
@@ -218,12 +287,103 @@ async fn pictures_go_by_filters_and_the_user_is_told() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// P10: of pictures a plugin that looks hears all that happens beside them, in order; they are as they
+/// were. One that is not for pictures is not opened.
+#[tokio::test]
+async fn p10_an_inspector_of_pictures_hears_what_happens_beside_them() -> anyhow::Result<()> {
+    let stage = Stage::playing(Config::default(), media::track("vp8.ivf")?).await?;
+    let guests = Guests::new()?;
+    let (witness, deaf) = (guests.write("witness")?, guests.write("watcher")?);
+    let options = ["--track", &stage.sid.0, "--inspect", &witness];
+    let options = [&options[..], &["--inspect", &deaf]].concat();
+
+    let recorder = stage.record(&options)?;
+    recorder.writes(1).await;
+    stage.say("host", "hello", b"").await?;
+    stage.sends(30).await?;
+    stage.room.mute(&stage.sid).await?;
+    stage.room.unmute(&stage.sid).await?;
+    let language = BTreeMap::from([("language".to_owned(), "de".to_owned())]);
+    let set = stage
+        .room
+        .with(move |room, _| room.set_attributes(ROOM, "alice", language));
+    set.await??;
+    stage.sends(30).await?;
+    let recorded = stage.end(recorder).await?;
+
+    let take = only_take(&recorded)?;
+    // Behind the mute they begin with a keyframe.
+    take.ends_with_pictures(&stage.room.sent(&stage.sid).await?, 5)?;
+    let events = events(&take)?;
+    let said = events.iter().filter(|event| event["event"] == "plugin");
+    let said: Vec<_> = said.map(|event| event["data"].to_string()).collect();
+    // The numbers of `published`, `message`, `muted`, `unmuted`, `attributes-changed`, `unpublished`.
+    assert_eq!(said, ["0", "6", "1", "2", "4", "7", "\"e\""], "{events:?}");
+    let places: Vec<_> = events.iter().map(|event| event["at_us"].as_u64()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    let inspectors = &take.manifest.inspectors;
+    assert_eq!(inspectors.len(), 1, "{inspectors:?}");
+    assert_eq!(inspectors[0].filter.fatal_errors, 0);
+    Ok(())
+}
+
+/// A data message of the room changes what is recorded, as the example promises, and nobody else's does.
+#[tokio::test]
+async fn a_span_that_a_message_names_is_not_to_be_heard() -> anyhow::Result<()> {
+    let stage = Stage::with("opus.ogg").await?;
+    let guests = Guests::new()?;
+    let filter = guests.redact()?;
+
+    let recorder = stage.record(&["--track", &stage.sid.0, "--filter", &filter])?;
+    recorder.writes(1).await;
+    stage
+        .say("host", "redact", br#"{"from_s": 3.0, "to_s": 4.0}"#)
+        .await?;
+    stage
+        .say("mallory", "redact", br#"{"from_s": 4.5, "to_s": 5.5}"#)
+        .await?;
+    stage.sends(300).await?;
+    let recorded = stage.end(recorder).await?;
+
+    let take = only_take(&recorded)?;
+    let heard = bleeps::heard(&take.path)?;
+    assert!(bleeps::is_bleep(&heard, 3.05..3.95), "it is redacted");
+    for untouched in [1.0..2.95, 4.05..5.5] {
+        assert!(
+            !bleeps::is_bleep(&heard, untouched.clone()),
+            "{untouched:?}"
+        );
+    }
+    let events = events(&take)?;
+    let messages: Vec<_> = events
+        .iter()
+        .filter(|event| event["event"] == "message")
+        .collect();
+    // The plugin took one of them away.
+    let [message] = &messages[..] else {
+        panic!("{messages:?}");
+    };
+    assert_eq!(
+        (&message["sender"], &message["topic"]),
+        (&"mallory".into(), &"redact".into())
+    );
+    Ok(())
+}
+
 /// Plugins as files.
 struct Guests(TempDir);
 
 impl Guests {
     fn new() -> anyhow::Result<Self> {
         Ok(Self(TempDir::new()?))
+    }
+
+    /// The example that bleeps what the host wants, with its settings.
+    fn redact(&self) -> anyhow::Result<String> {
+        let settings = self.0.path().join("redact.json");
+        std::fs::write(&settings, r#"{"from": "host"}"#)?;
+        let plugin = guests::rust("redact");
+        Ok(format!("{}={}", plugin.display(), settings.display()))
     }
 
     /// A guest of `tests/guests`.

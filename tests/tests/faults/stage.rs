@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use trackmill_room::media::{Media, MediaPacket};
 use trackmill_room::publisher::{TrackSid, TrackSpec};
 use trackmill_room::room::SimulatedRoom;
+use trackmill_room::sfu::Channel;
 use trackmill_room::simulation::{Config, Fault, SubscriberState};
 use trackmill_tests::media::track;
 use trackmill_tests::recorder::{Recorded, Recorder};
@@ -60,6 +61,21 @@ impl Stage {
 
     pub(super) async fn publish(&self, identity: &str, clip: &str) -> anyhow::Result<TrackSid> {
         Ok(self.room.publish(ROOM, identity, track(clip)?).await?)
+    }
+
+    /// Somebody who publishes says something to everybody in the room.
+    pub(super) async fn say(
+        &self,
+        sender: &'static str,
+        topic: &'static str,
+        payload: &'static [u8],
+    ) -> anyhow::Result<()> {
+        self.publish(sender, "opus.ogg").await?;
+        let sent = self.room.with(move |room, now| {
+            room.send_data(ROOM, Some(sender), Channel::Reliable, (topic, payload), now)
+        });
+        ensure!(sent.await?? > 0, "nobody hears it");
+        Ok(())
     }
 
     pub(super) async fn fault(&self, fault: Fault) -> anyhow::Result<()> {

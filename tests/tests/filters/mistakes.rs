@@ -1,8 +1,10 @@
 //! What a user can get wrong with plugins: told before anything is joined, with what to do.
 
+use std::process::Command;
+
 use tempfile::TempDir;
 use trackmill_tests::guest;
-use trackmill_tests::recorder::Recorder;
+use trackmill_tests::recorder::{self, Recorder};
 
 #[tokio::test]
 async fn each_mistake_is_named_with_its_remedy() -> anyhow::Result<()> {
@@ -83,6 +85,37 @@ async fn each_mistake_is_named_with_its_remedy() -> anyhow::Result<()> {
                 "no {reason:?} for {arguments:?} in: {stderr}"
             );
         }
+    }
+    Ok(())
+}
+
+/// Whoever has no place for compiled plugins, or none for the key that proves whose they are, waits for
+/// the compiler and is told.
+#[test]
+fn without_a_cache_plugins_are_compiled_at_each_start() -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    std::fs::write(folder.path().join("gain.wasm"), guest::component("gain")?)?;
+    std::fs::write(folder.path().join("half.json"), "{")?;
+    let home = folder.path().join("home");
+    for (cache, state) in [("/dev/null/cache", None), ("", Some("/dev/null/state"))] {
+        let mut command = Command::new(recorder::binary()?);
+        command
+            .arg("record")
+            .args(NOWHERE)
+            .args(["--filter", "gain.wasm=half.json"]);
+        command
+            .env_remove("XDG_CACHE_HOME")
+            .env_remove("XDG_STATE_HOME");
+        command.env("XDG_CACHE_HOME", cache).env("HOME", &home);
+        if let Some(state) = state {
+            command.env("XDG_STATE_HOME", state);
+        }
+
+        let output = command.current_dir(folder.path()).output()?;
+
+        let stderr = String::from_utf8(output.stderr)?;
+        assert!(stderr.contains("Compiled plugins are not kept"), "{stderr}");
+        assert!(stderr.contains("not JSON"), "it went on: {stderr}");
     }
     Ok(())
 }

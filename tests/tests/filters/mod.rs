@@ -2,6 +2,7 @@
 
 mod egress;
 mod mistakes;
+mod neighbours;
 mod session;
 
 use std::time::{Duration, Instant};

@@ -8,6 +8,7 @@ mod captures;
 mod changes;
 mod decoded;
 mod events;
+mod listeners;
 mod long;
 mod loss;
 mod plugins;

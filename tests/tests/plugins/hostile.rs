@@ -53,6 +53,7 @@ const TESTED_ELSEWHERE: &[&str] = &[
     "speaker",
     "strict",
     "watcher",
+    "witness",
     "wrong_length",
 ];
 
@@ -296,7 +297,7 @@ fn patient() -> Limits {
 }
 
 /// A small module whose one function has many locals, all live over deeply nested branches.
-fn compile_bomb() -> Vec<u8> {
+pub(super) fn compile_bomb() -> Vec<u8> {
     use std::fmt::Write as _;
 
     let (locals, depth) = (3_000, 900);

@@ -23,7 +23,10 @@ fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         let program = recorder::binary().expect("the binary under test");
-        Engine::new(&EngineSettings::new(program.to_owned())).expect("an engine")
+        let mut settings = EngineSettings::new(program.to_owned());
+        // Virtual time runs faster than the clock.
+        settings.plugin_share = Duration::from_secs(1_000);
+        Engine::new(&settings).expect("an engine")
     })
 }
 

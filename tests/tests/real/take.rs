@@ -20,11 +20,21 @@ pub(crate) struct Take {
 impl Take {
     /// Publishes a committed clip in a room of its own, and records it.
     pub(crate) async fn begin(room: &str, clip: &str) -> anyhow::Result<Self> {
+        Self::begin_with(room, clip, &[]).await
+    }
+
+    /// … with more options.
+    pub(crate) async fn begin_with(
+        room: &str,
+        clip: &str,
+        options: &[&str],
+    ) -> anyhow::Result<Self> {
         let livekit = LiveKit::shared().await?;
         let server = livekit.server();
         let publisher = Publisher::join(&server, room, "alice").await?;
         let sid = publisher.publish(track(clip)?).await?;
-        let recorder = Recorder::record(&server, room, &["--track", &sid.0, "--json"])?;
+        let options = [&["--track", &sid.0, "--json"], options].concat();
+        let recorder = Recorder::record(&server, room, &options)?;
         recorder.writes(1).await;
         Ok(Self {
             publisher,

@@ -1,5 +1,6 @@
 //! The WebSocket sink against real servers on loopback (media.md §9).
 
+mod egress;
 mod failures;
 mod outages;
 mod proxy;

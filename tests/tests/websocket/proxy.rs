@@ -1,3 +1,6 @@
+use std::convert::Infallible;
+
+use anyhow::Context as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use trackmill::dial::{DialFailure, Proxy};
@@ -19,6 +22,7 @@ async fn a_server_is_reached_through_a_proxy_which_gets_its_credentials() {
 
     let (outcome, head, heard, ()) = tokio::join!(sink.run(), relay(&listener), receive, send);
 
+    let head = head.unwrap();
     assert!(is_finished(&outcome), "{:?}", outcome.ending);
     assert_eq!((heard.sound.len(), heard.code), (100, Some(1000)));
     let address = server.listener.local_addr().unwrap();
@@ -64,7 +68,7 @@ async fn a_proxy_that_lets_nobody_through_is_named_with_what_to_do_and_without_i
 
         let outcome = tokio::select! {
             outcome = outcome(delivery) => outcome,
-            () = answer_always(&listener, answer) => unreachable!("it answers for ever"),
+            Err(error) = answer_always(&listener, answer) => panic!("{error:#}"),
         };
 
         let Ending::Failed(Failure::Dial(error)) = &outcome.ending else {
@@ -93,39 +97,40 @@ async fn a_proxy_that_is_not_there_is_told_from_a_server_that_is_not() {
 }
 
 fn through(listener: &TcpListener, credentials: &str, server: &Server) -> Delivery {
-    let address = listener.local_addr().unwrap();
+    let address = listener.local_addr().expect("an address");
     let proxy = Proxy::parse(&format!("http://{credentials}{address}"));
     let mut delivery = delivery(&server.url(), Settings::default());
-    delivery.server.proxy = Some(proxy.unwrap());
+    delivery.server.proxy = Some(proxy.expect("a URL"));
     delivery
 }
 
 /// A proxy for one connection; what it was asked for.
-async fn relay(listener: &TcpListener) -> String {
-    let (mut client, _) = listener.accept().await.unwrap();
-    let head = head(&mut client).await;
-    let address = head.split(' ').nth(1).unwrap();
-    let mut server = TcpStream::connect(address).await.unwrap();
+async fn relay(listener: &TcpListener) -> anyhow::Result<String> {
+    let (mut client, _) = listener.accept().await?;
+    let head = head(&mut client).await?;
+    let address = head.split(' ').nth(1).context("an address")?;
+    let mut server = TcpStream::connect(address).await?;
     let answer = b"HTTP/1.1 200 Connection established\r\nVia: us\r\n\r\n";
-    client.write_all(answer).await.unwrap();
+    client.write_all(answer).await?;
     // How either side hangs up is of no concern here.
     copy_bidirectional(&mut client, &mut server).await.ok();
-    head
+    Ok(head)
 }
 
-async fn head(client: &mut TcpStream) -> String {
+async fn head(client: &mut TcpStream) -> anyhow::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(client.read_u8().await.unwrap());
+        head.push(client.read_u8().await?);
     }
-    String::from_utf8(head).unwrap()
+    Ok(String::from_utf8(head)?)
 }
 
-async fn answer_always(listener: &TcpListener, answer: &str) {
+/// Says `answer` to whoever comes, again and again.
+async fn answer_always(listener: &TcpListener, answer: &str) -> anyhow::Result<Infallible> {
     loop {
-        let (mut client, _) = listener.accept().await.unwrap();
-        head(&mut client).await;
-        client.write_all(answer.as_bytes()).await.unwrap();
+        let (mut client, _) = listener.accept().await?;
+        head(&mut client).await?;
+        client.write_all(answer.as_bytes()).await?;
         client.shutdown().await.ok();
     }
 }

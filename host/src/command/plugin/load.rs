@@ -51,18 +51,25 @@ impl BudgetArgs {
 
 /// An engine for so many instances, which compiles as the host does: in a process of this program.
 pub(super) fn engine(instances: u32) -> anyhow::Result<Engine> {
-    metered_engine(instances, Metering::Off)
+    Ok(Engine::new(&settings_of_engine(instances)?)?)
 }
 
-/// The same, which counts.
-pub(super) fn metered_engine(instances: u32, metering: Metering) -> anyhow::Result<Engine> {
-    let program = std::env::current_exe().context("where is this program?")?;
+/// The same for measuring: it may count, and does not end at what all instances may take together.
+pub(super) fn measuring_engine(instances: u32, metering: Metering) -> anyhow::Result<Engine> {
     Ok(Engine::new(&EngineSettings {
+        metering,
+        plugin_share: Duration::from_secs(1_000),
+        ..settings_of_engine(instances)?
+    })?)
+}
+
+fn settings_of_engine(instances: u32) -> anyhow::Result<EngineSettings> {
+    let program = std::env::current_exe().context("where is this program?")?;
+    Ok(EngineSettings {
         // A pool has room for plugins of one memory; these few may all be composed of several.
         instances: instances.saturating_mul(4),
-        metering,
         ..EngineSettings::new(program)
-    })?)
+    })
 }
 
 /// The bytes of a plugin. Text (`.wat`) becomes what it stands for, here and nowhere else.

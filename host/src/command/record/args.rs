@@ -65,7 +65,7 @@ pub struct Args {
     /// How long to wait for the first track
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     wait: Duration,
-    /// Print the manifest of each file on standard output at the end, one JSON object a line
+    /// Print the manifest of each file or stream on standard output at the end, one JSON object a line
     #[arg(long)]
     json: bool,
     /// Show no progress

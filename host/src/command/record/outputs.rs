@@ -135,12 +135,22 @@ pub(super) enum OutputError {
 }
 
 impl OutputArgs {
-    /// Reads the arguments.
+    /// Reads the arguments, and what of the environment they leave open.
     pub(super) fn destination(&self) -> Result<Destination, OutputError> {
-        match &self.to {
-            Some(url) => Ok(Destination::Stream(Box::new(self.stream(&url.0)?))),
-            None => Ok(Destination::Files(self.place()?)),
-        }
+        self.destination_in(variable)
+    }
+
+    fn destination_in(
+        &self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Destination, OutputError> {
+        let Some(Hidden(url)) = &self.to else {
+            return Ok(Destination::Files(self.place()?));
+        };
+        let target = self.target(url)?;
+        let proxy = self.proxy(&target, variable)?;
+        let stream = self.stream(target, proxy)?;
+        Ok(Destination::Stream(Box::new(stream)))
     }
 
     fn place(&self) -> Result<Place, OutputError> {
@@ -167,21 +177,23 @@ impl OutputArgs {
         }
     }
 
-    fn stream(&self, url: &str) -> Result<Stream, OutputError> {
+    fn target(&self, url: &str) -> Result<Target, OutputError> {
         let query = if self.leave_query || self.livekit {
             Query::Theirs
         } else {
             Query::Ours
         };
-        let target = Target::parse(url, query)?;
-        let wanted = target.wishes().applied_to(self.wanted()?);
+        Ok(Target::parse(url, query)?.with_headers(self.headers()?))
+    }
+
+    fn stream(&self, target: Target, proxy: Option<Proxy>) -> Result<Stream, OutputError> {
         Ok(Stream {
+            wanted: target.wishes().applied_to(self.wanted()?),
             server: Server {
-                proxy: self.proxy(&target)?,
-                target: target.with_headers(self.headers()?),
+                target,
                 tls: Tls::system(),
+                proxy,
             },
-            wanted,
             on_mute: self.on_mute.into(),
             settings: Settings {
                 buffer: self.buffer,
@@ -193,7 +205,11 @@ impl OutputArgs {
     }
 
     /// The proxy that was named, or that of the environment. An empty name is none.
-    fn proxy(&self, target: &Target) -> Result<Option<Proxy>, OutputError> {
+    fn proxy(
+        &self,
+        target: &Target,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Option<Proxy>, OutputError> {
         match &self.proxy {
             Some(Hidden(url)) if url.trim().is_empty() => Ok(None),
             Some(Hidden(url)) => Ok(Some(Proxy::parse(url)?)),
@@ -290,4 +306,152 @@ fn channels(text: &str) -> Result<Channels, String> {
 fn frame(text: &str) -> Result<FrameDuration, String> {
     let frame = text.parse().ok().and_then(FrameDuration::from_millis);
     frame.ok_or_else(|| "expected 10, 20, 40 or 60".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_stream_is_what_its_options_and_its_url_say() {
+        let pcm = |rate, channels, frame| Wanted::Pcm {
+            rate,
+            channels,
+            frame,
+        };
+        let full = SampleRate::HZ_48000;
+        let speech = (SampleRate::HZ_16000, Some(Channels::Mono));
+        let phone = (SampleRate::HZ_8000, Some(Channels::Stereo));
+        for (options, wanted) in [
+            ("--to ws://h", Wanted::default()),
+            (
+                "--to ws://h --sample-rate 16000 --channels 1 --frame 40",
+                pcm(speech.0, speech.1, FrameDuration::Ms40),
+            ),
+            (
+                "--to ws://h?sample_rate=8000 --sample-rate 16000 --channels 2",
+                pcm(phone.0, phone.1, FrameDuration::Ms20),
+            ),
+            ("--to ws://h --format opus", Wanted::Opus),
+            ("--to ws://h?format=opus", Wanted::Opus),
+            (
+                "--to ws://h?frame=10 --format opus",
+                pcm(full, None, FrameDuration::Ms10),
+            ),
+            ("--to ws://h?frame=60 --livekit", Wanted::LIVEKIT),
+            (
+                "--to ws://h?frame=60 --leave-query",
+                pcm(full, None, FrameDuration::Ms20),
+            ),
+        ] {
+            assert_eq!(stream(options).wanted, wanted, "{options}");
+        }
+    }
+
+    #[test]
+    fn a_stream_behaves_as_its_options_say() {
+        let stream = stream(
+            "--to wss://h --on-mute pause --texts all --buffer 2s --reconnect-window 5m \
+             --proxy http://me:sesame@proxy:3128 --header X-Key:sesame --subprotocol pcm",
+        );
+
+        assert_eq!(stream.on_mute, OnMute::Pause);
+        assert_eq!(stream.settings.texts, Texts::All);
+        assert_eq!(stream.settings.buffer, Duration::from_secs(2));
+        assert_eq!(stream.settings.reconnect_window, Duration::from_secs(300));
+        let shown = format!("{stream:?}");
+        for word in ["proxy:3128", "x-key", "sec-websocket-protocol"] {
+            assert!(shown.contains(word), "{word}: {shown}");
+        }
+        assert!(!shown.contains("sesame"), "{shown}");
+    }
+
+    #[test]
+    fn files_hold_samples_if_their_name_says_so() {
+        let format = Work {
+            rate: Some(SampleRate::HZ_44100),
+            channels: Some(Channels::Mono),
+        };
+        let pcm = |container, format| Form::Pcm { container, format };
+        for (options, form) in [
+            ("", Form::AsItCame),
+            ("--output x.ogg", Form::AsItCame),
+            ("--output x.wav", pcm(Container::Wav, Work::default())),
+            (
+                "--output a/{time}.PCM --sample-rate 44100 --channels 1",
+                pcm(Container::Pcm, format),
+            ),
+        ] {
+            let Ok(Destination::Files(place)) = destination(options) else {
+                panic!("{options}: these are files");
+            };
+            assert_eq!(place.form, form, "{options}");
+        }
+    }
+
+    #[test]
+    fn outputs_that_make_no_sense_are_refused_with_the_reason_and_without_secrets() {
+        for (options, complaint) in [
+            ("--sample-rate 16000", "ends in .wav or .pcm"),
+            ("--output x.ogg --channels 1", "ends in .wav or .pcm"),
+            ("--to ws://h --format opus --frame 10", "leave out"),
+            (
+                "--to ws://h --sample-rate 44100",
+                "8000, 16000, 24000 or 48000",
+            ),
+            ("--to http://h", "wss:// or ws://"),
+            ("--to ws://me:sesame@h", "Authorization"),
+            ("--to ws://h?channels=9&key=sesame", "channels=9"),
+            ("--to ws://h --header sesame", "no colon"),
+            ("--to ws://h --subprotocol a,b", "subprotocol"),
+            ("--to ws://h --proxy socks5://me:sesame@p", "socks5://"),
+        ] {
+            let error = destination(options).unwrap_err().to_string();
+
+            assert!(error.contains(complaint), "{options}: {error}");
+            assert!(!error.contains("sesame"), "{options}: {error}");
+        }
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for (options, complaint) in [
+            ("--to ws://h --output x", "'--output <TEMPLATE>'"),
+            ("--header A:b", "--to <URL>"),
+            ("--frame 20", "--to <URL>"),
+            ("--livekit", "--to <URL>"),
+            ("--to ws://h --livekit --frame 20", "'--frame <MS>'"),
+            ("--to ws://h --frame 15", "10, 20, 40 or 60"),
+            ("--to ws://h --channels 3", "1 or 2"),
+            ("--to ws://h --sample-rate 96000", "44100 or 48000"),
+        ] {
+            let error = parse(options).unwrap_err().to_string();
+
+            assert!(error.contains(complaint), "{options}: {error}");
+        }
+    }
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        output: OutputArgs,
+    }
+
+    fn stream(options: &str) -> Stream {
+        match destination(options) {
+            Ok(Destination::Stream(stream)) => *stream,
+            other => panic!("{options}: {other:?}"),
+        }
+    }
+
+    fn destination(options: &str) -> anyhow::Result<Destination> {
+        Ok(parse(options)?.destination_in(|_| None)?)
+    }
+
+    fn parse(options: &str) -> Result<OutputArgs, clap::Error> {
+        let words = ["record"].into_iter().chain(options.split_whitespace());
+        Ok(Line::try_parse_from(words)?.output)
+    }
 }

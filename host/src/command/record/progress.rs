@@ -182,3 +182,26 @@ fn print_line(text: &str) {
 
 /// How often plain lines come, which often end in a log.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_shows_how_far_behind_it_is_and_what_was_dropped() {
+        let counters = websocket::Counters {
+            dropped_slow: Duration::from_millis(1_260),
+            ..websocket::Counters::default()
+        };
+        let mut delivery = websocket::Progress {
+            counters,
+            delay: Duration::from_micros(4_900),
+            is_connected: true,
+        };
+        assert_eq!(on_the_way(delivery), "  delay 4 ms  dropped 1.3 s");
+
+        delivery.is_connected = false;
+
+        assert_eq!(on_the_way(delivery), "  not connected  dropped 1.3 s");
+    }
+}

@@ -91,11 +91,15 @@ impl Run {
                 self.act(action).await;
             }
         }
+        let left = match self.destination {
+            Destination::Files(_) => {
+                "files are left as they lie; make them whole by `trackmill recover`"
+            }
+            Destination::Stream(_) => "what waited for its server is lost",
+        };
         tokio::select! {
             exit = self.finish() => Ok(exit),
-            name = stop.next() => anyhow::bail!(
-                "{name} again: files are left as they lie; make them whole by `trackmill recover`"
-            ),
+            name = stop.next() => anyhow::bail!("{name} again: {left}"),
         }
     }
 
@@ -105,7 +109,7 @@ impl Run {
         tokio::select! {
             biased;
             name = stop.next() => {
-                self.display.say(&format!("{name}: finishing the files; once more ends at once"));
+                self.display.say(&format!("{name}: finishing; once more ends at once"));
                 self.follow.stop(&Ending::new(Status::Complete, format!("stopped by {name}")));
             }
             Some(event) = self.room.next() => self.event(&event),

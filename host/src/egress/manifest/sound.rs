@@ -28,6 +28,9 @@ pub struct Sound {
     /// How much was cut off because it began before what came before had ended.
     #[serde(rename = "removed_ns", with = "nanoseconds")]
     pub removed: Duration,
+    /// How much was dropped because the sink was too slow.
+    #[serde(rename = "sink_full_ns", with = "nanoseconds", default)]
+    pub sink_full: Duration,
     /// Access units that could not be decoded.
     pub undecodable: u64,
     /// Events and emissions that were dropped because too many waited.
@@ -93,6 +96,7 @@ impl Sound {
             concealed: last(sounds.concealed),
             silent: last(sounds.silent),
             removed: last(sounds.removed),
+            sink_full: last(sounds.sink_full),
             undecodable: sounds.undecodable,
             events_dropped: sounds.events_dropped,
             messages_dropped: sounds.messages_dropped,

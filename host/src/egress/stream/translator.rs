@@ -146,7 +146,164 @@ const MAX_SUMMARIES: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
+    use bytes::Bytes;
+
     use super::*;
+    use crate::clock;
+    use crate::filter::{Change, Switch};
+    use crate::media::{AudioFormat, NtpTimestamp};
+    use crate::pipeline::GapReason;
+    use crate::sink::websocket::FrameDuration;
+
+    #[test]
+    fn what_happens_is_told_in_the_words_that_a_server_knows() {
+        let muted = |words| EventKind::Track(TrackEvent::Muted, words);
+        let told = |is_muted, instead: Option<&str>| {
+            let instead = instead.map(str::to_owned);
+            Some(Text::Muted { is_muted, instead })
+        };
+        let published = |words| EventKind::Track(TrackEvent::Published, words);
+        let unmuted = EventKind::Track(TrackEvent::Unmuted, Words::Own);
+        let verbatim = Text::Verbatim {
+            json: "{}".into(),
+            least: Texts::Plugins,
+        };
+        let gap = EventKind::Gap {
+            duration: Duration::from_millis(60),
+            reason: GapReason::Lost,
+        };
+        let told_gap = Text::Gap {
+            pts: Pts(1_960),
+            duration: Duration::from_millis(60),
+            reason: "lost",
+        };
+        for (kind, words) in [
+            (muted(Words::Own), told(true, None)),
+            (
+                muted(Words::Replaced("hush".into())),
+                told(true, Some("hush")),
+            ),
+            (muted(Words::Dropped), None),
+            (unmuted, told(false, None)),
+            (published(Words::Own), None),
+            (published(Words::Replaced("{}".into())), Some(verbatim)),
+            (gap, Some(told_gap)),
+        ] {
+            let event = Event {
+                pts: Pts(960),
+                kind: kind.clone(),
+            };
+
+            assert_eq!(text(event, Pts(1_000)), words, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_filters_say_has_its_place_among_all_segments() {
+        let said = Content::Text {
+            topic: "speech".into(),
+            text: "{}".into(),
+        };
+        let mark = Content::Mark {
+            name: "loud".into(),
+            at: Pts(0),
+            length: None,
+            json: "{}".into(),
+        };
+        let switch = Switch {
+            filter: "vad".into(),
+            pts: Pts(960),
+            change: Change::Bypassed,
+            reason: "it trapped".into(),
+        };
+        let kinds = [
+            EventKind::Emission("vad".into(), said),
+            EventKind::Emission("vad".into(), mark),
+            EventKind::Switch(switch),
+        ];
+
+        let words = kinds.map(|kind| {
+            text(
+                Event {
+                    pts: Pts(960),
+                    kind,
+                },
+                Pts(48_000),
+            )
+        });
+
+        let [
+            Some(Text::Emitted { pts, .. }),
+            Some(Text::Verbatim {
+                json: mark,
+                least: Texts::Plugins,
+            }),
+            Some(Text::Verbatim {
+                json: switch,
+                least: Texts::All,
+            }),
+        ] = words
+        else {
+            panic!("{words:?}");
+        };
+        assert_eq!(pts, Pts(48_960));
+        for line in [mark, switch] {
+            assert!(line.contains(r#""at_us":1020000"#), "{line}");
+        }
+    }
+
+    #[test]
+    fn positions_go_on_where_the_codec_changes_as_far_as_the_clock_has_gone_on() {
+        let now = clock::now();
+        let mut translator = Translator::new(Wanted::default());
+        let first = translator.translate(Output::Open(opening(100)));
+        for number in 0..50 {
+            let message = translator.translate(message(number * 960, now));
+            assert_eq!(begins(message), number * 960);
+        }
+
+        let again = translator.translate(Output::Open(opening(103)));
+        let behind = translator.translate(message(0, now));
+
+        assert_eq!(begins(behind), 3 * 48_000);
+        let (Some(Message::Open(first)), Some(Message::Open(again))) = (first, again) else {
+            panic!("both say how it is laid out");
+        };
+        assert_eq!(first, again, "the position 0 is the same");
+        let format = Format::Pcm {
+            audio: AudioFormat::OPUS,
+            frame: FrameDuration::Ms20,
+        };
+        assert_eq!(first.format, format);
+    }
+
+    fn opening(seconds: u64) -> pipeline::Opening {
+        pipeline::Opening {
+            format: AudioFormat::OPUS,
+            anchor: Some(timeline::Anchor {
+                ntp: NtpTimestamp(seconds << 32),
+                origin: timeline::AnchorOrigin::Arrival,
+            }),
+        }
+    }
+
+    fn message(pts: u64, now: Instant) -> Output {
+        Output::Message(pipeline::Message {
+            bytes: Bytes::new(),
+            pts: Pts(pts),
+            duration: Duration::from_millis(20),
+            made_at: now,
+        })
+    }
+
+    fn begins(message: Option<Message>) -> u64 {
+        match message {
+            Some(Message::Audio(audio)) => audio.pts.0,
+            other => panic!("{other:?} is no sound"),
+        }
+    }
 
     #[test]
     fn bytes_of_a_plugin_go_to_a_server_in_the_words_of_the_file() {

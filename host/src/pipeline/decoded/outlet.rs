@@ -33,6 +33,8 @@ pub enum Outlet {
         /// How long each is. A multiple of 10 ms.
         frame: Duration,
     },
+    /// Binary messages of Opus packets of 20 ms, encoded anew.
+    Packets(encode::Settings),
     /// Nothing: filters only look.
     Nothing,
 }
@@ -41,7 +43,7 @@ impl Outlet {
     /// Whether blocks may be missing.
     pub(super) const fn gaps(self) -> Gaps {
         match self {
-            Self::Messages { .. } => Gaps::Allowed,
+            Self::Messages { .. } | Self::Packets(_) => Gaps::Allowed,
             Self::Opus(_) | Self::Pcm { .. } | Self::Nothing => Gaps::Silent,
         }
     }
@@ -50,7 +52,7 @@ impl Outlet {
     pub(super) const fn wants(self) -> Work {
         match self {
             Self::Pcm { format, .. } | Self::Messages { format, .. } => format,
-            Self::Opus(_) | Self::Nothing => Work {
+            Self::Opus(_) | Self::Packets(_) | Self::Nothing => Work {
                 rate: None,
                 channels: None,
             },
@@ -75,6 +77,13 @@ impl Outlet {
                 around.outputs.push(Output::Open(opening));
                 Kind::Messages(format, frame)
             }
+            Self::Packets(settings) => {
+                let encoder = OpusEncoder::new(at_48_khz(from), settings)?;
+                let format = AudioFormat::OPUS;
+                let opening = Opening { format, anchor };
+                around.outputs.push(Output::Open(opening));
+                Kind::Packets(encoder)
+            }
             Self::Nothing => Kind::Nothing,
         };
         Ok(Opened::new(kind, from))
@@ -97,7 +106,7 @@ impl Outlet {
         match self {
             Self::Opus(_) => Some(Container::Ogg),
             Self::Pcm { container, .. } => Some(container),
-            Self::Messages { .. } | Self::Nothing => None,
+            Self::Messages { .. } | Self::Packets(_) | Self::Nothing => None,
         }
     }
 }
@@ -107,23 +116,24 @@ fn opus(
     metadata: Metadata,
     from: AudioFormat,
 ) -> Result<Kind, SoundError> {
-    let format = AudioFormat {
-        rate: SampleRate::HZ_48000,
-        ..from
-    };
     let metadata = Metadata {
         codec: Codec::Opus,
         ..metadata
     };
     let container = Container::Ogg;
     let muxer = mux::for_codec(container, metadata.clone());
-    let encoder = OpusEncoder::new(format, settings)?;
+    let encoder = OpusEncoder::new(at_48_khz(from), settings)?;
     let start = Start {
         container,
         metadata,
         samples: None,
     };
     Ok(Kind::Opus(encoder, SoundFile::new(start, muxer)))
+}
+
+/// What Opus is encoded from.
+const fn at_48_khz(from: AudioFormat) -> AudioFormat {
+    AudioFormat::new(SampleRate::HZ_48000, from.channels)
 }
 
 fn pcm(container: Container, format: AudioFormat, metadata: Metadata) -> Result<Kind, SoundError> {
@@ -158,13 +168,14 @@ enum Kind {
     Opus(OpusEncoder, SoundFile),
     Pcm(AudioFormat, SoundFile),
     Messages(AudioFormat, Duration),
+    Packets(OpusEncoder),
     Nothing,
 }
 
 impl Opened {
     fn new(kind: Kind, from: AudioFormat) -> Self {
         let (to, frame) = match &kind {
-            Kind::Opus(encoder, _) => (encoder.format(), FRAME),
+            Kind::Opus(encoder, _) | Kind::Packets(encoder) => (encoder.format(), FRAME),
             Kind::Pcm(format, _) => (*format, FRAME),
             Kind::Messages(format, frame) => (*format, *frame),
             Kind::Nothing => (from, FRAME),
@@ -183,7 +194,7 @@ impl Opened {
 
     /// Whether somebody listens while it goes on.
     pub(super) const fn is_live(&self) -> bool {
-        matches!(self.kind, Kind::Messages(..))
+        matches!(self.kind, Kind::Messages(..) | Kind::Packets(_))
     }
 
     /// What comes out of the filters goes out.
@@ -220,7 +231,7 @@ impl Opened {
     pub(super) const fn flush_at(&self) -> Option<Instant> {
         match &self.kind {
             Kind::Opus(_, file) | Kind::Pcm(_, file) => file.flush_at,
-            Kind::Messages(..) | Kind::Nothing => None,
+            Kind::Messages(..) | Kind::Packets(_) | Kind::Nothing => None,
         }
     }
 
@@ -242,7 +253,7 @@ impl Opened {
                 (end, self.left(end).next_multiple_of(self.frame))
             }
             Kind::Pcm(..) => (len, self.left(len)),
-            Kind::Messages(..) => {
+            Kind::Messages(..) | Kind::Packets(_) => {
                 let left = self.pending.len() / self.to.channels.count();
                 (len, left.next_multiple_of(self.frame))
             }
@@ -307,6 +318,7 @@ impl Opened {
         let len = (frame.len() / self.to.channels.count()) as u64;
         self.made += len;
         if around.outputs.is_full() {
+            let len = self.from.rate.samples_at(Pts(self.to.rate.ticks(len)));
             around.summary.sound.get_or_insert_default().sink_full += len;
             return;
         }
@@ -316,15 +328,23 @@ impl Opened {
                 Err(_) => around.summary.units.refused += 1,
             },
             Kind::Pcm(_, file) => file.write(pts, s16le(frame), around),
-            Kind::Messages(_, duration) => around.outputs.push(Output::Message(Message {
-                bytes: s16le(frame),
-                pts,
-                duration: *duration,
-                made_at: around.now,
-            })),
+            Kind::Messages(_, duration) => message(s16le(frame), pts, *duration, around),
+            Kind::Packets(encoder) => match encoder.encode(frame) {
+                Ok(packet) => message(packet, pts, FRAME, around),
+                Err(_) => around.summary.units.refused += 1,
+            },
             Kind::Nothing => {}
         }
     }
+}
+
+fn message(bytes: Bytes, pts: Pts, duration: Duration, around: &mut Around<'_>) {
+    around.outputs.push(Output::Message(Message {
+        bytes,
+        pts,
+        duration,
+        made_at: around.now,
+    }));
 }
 
 fn say(pts: Pts, kind: EventKind, around: &mut Around<'_>) {

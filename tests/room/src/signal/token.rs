@@ -18,7 +18,7 @@ pub struct Server {
 /// What a token lets its holder do in the room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
-    /// Publish and not subscribe. Without a subscriber connection to wait for, the server does
+    /// Publish, also attributes, and not subscribe. Without a subscriber connection to wait for, the server does
     /// not remove the participant after 60 s.
     Publish,
     /// Subscribe, unseen by the others, as a recorder.
@@ -43,6 +43,7 @@ impl Server {
             room: room.to_owned(),
             can_publish: Some(!records),
             can_publish_data: Some(!records),
+            can_update_own_metadata: Some(!records),
             can_subscribe: Some(records),
             hidden: records,
             recorder: records,

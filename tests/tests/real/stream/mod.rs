@@ -1,9 +1,14 @@
 //! `trackmill record --to`: a real livekit-server, and a receiver written in Python.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a helper that finds less than a test needs fails the test"
+)]
 
 mod delay;
 mod endings;
 mod files;
 mod outages;
+mod plugins;
 mod receivers;
 mod sound;
 

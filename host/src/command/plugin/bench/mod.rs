@@ -101,7 +101,7 @@ fn measure(files: &[&StageFiles], args: &Args) -> anyhow::Result<Vec<Costs>> {
     let plugins = u32::try_from(files.len()).unwrap_or(u32::MAX);
     // As many again come first, and one plays.
     let instances = args.instances.saturating_mul(2 * plugins);
-    let engine = load::engine(instances.saturating_add(1))?;
+    let engine = load::measuring_engine(instances.saturating_add(1), Metering::Off)?;
     let stages = files.iter().map(|files| files.load(&engine, &limits));
     let stages = stages.collect::<anyhow::Result<Vec<_>>>()?;
     let measured = stages.iter().map(|stage| {
@@ -109,7 +109,7 @@ fn measure(files: &[&StageFiles], args: &Args) -> anyhow::Result<Vec<Costs>> {
     });
     let measured = measured.collect::<anyhow::Result<Vec<_>>>()?;
     let residents: Vec<Resident> = measured.into_iter().map(|it| it.resident).collect();
-    let metered = load::metered_engine(1, Metering::Fuel)?;
+    let metered = load::measuring_engine(1, Metering::Fuel)?;
     let stages = stages.iter().zip(files).zip(residents);
     let costs = stages.map(|((stage, files), resident)| {
         let counted = files.load(&metered, &limits)?;

@@ -21,10 +21,8 @@ pub(super) fn settings() -> Option<CacheSettings> {
             directory: places.cache,
         })
     });
-    made.inspect_err(|error| {
-        tracing::warn!(%error, "Compiled plugins are not kept; they are compiled at each start.");
-    })
-    .ok()
+    made.inspect_err(|error| tracing::warn!(%error, "{NOT_KEPT}"))
+        .ok()
 }
 
 /// Where a user keeps things ([XDG Base Directory](https://specifications.freedesktop.org/basedir-spec/latest/)).
@@ -100,6 +98,8 @@ fn create(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What the user is told without a cache.
+pub(super) const NOT_KEPT: &str = "Compiled plugins are not kept; they are compiled at each start.";
 /// Bytes of a key.
 const KEY: usize = 32;
 /// What others than the owner may do with a file.

@@ -10,7 +10,7 @@ use crate::filter::wasm::Opener;
 use crate::filter::{Breakers, FilterError, OnError, Open, Restart, Setup};
 use crate::media::{AudioFormat, Channels, SampleRate, TrackKind};
 use crate::plugins::contract::TrackInfo;
-use crate::plugins::{Digest, Engine, EngineSettings, Kind, Limits, Plugin};
+use crate::plugins::{Digest, Engine, EngineError, EngineSettings, Kind, Limits, Plugin};
 
 /// The plugins that the user named, loaded.
 #[derive(Debug)]
@@ -64,13 +64,8 @@ impl Catalogue {
     /// # Errors
     /// One of them, or its settings, is not as it should be; or the machine is not.
     pub(in crate::command::record) fn load(wanted: &Wanted) -> Result<Self, LoadError> {
-        let program = std::env::current_exe().map_err(LoadError::Program)?;
-        let engine = Engine::new(&EngineSettings {
-            cache: cache::settings(),
-            ..EngineSettings::new(program)
-        })?;
         let loader = Loader {
-            engine,
+            engine: engine()?,
             limits: Limits::default(),
         };
         Ok(Self {
@@ -250,6 +245,26 @@ impl Loader {
     fn opener(&self, entry: &Entry, track: TrackInfo) -> Opener {
         let (plugin, settings) = (entry.plugin.clone(), entry.settings.clone());
         Opener::new(plugin, settings, self.limits.clone(), track)
+    }
+}
+
+/// An engine that compiles in a process of this program, and keeps what it compiles if it can.
+fn engine() -> Result<Engine, LoadError> {
+    let program = std::env::current_exe().map_err(LoadError::Program)?;
+    let settings = EngineSettings {
+        cache: cache::settings(),
+        ..EngineSettings::new(program)
+    };
+    match Engine::new(&settings) {
+        Err(error @ EngineError::Cache { .. }) => {
+            tracing::warn!(%error, "{}", cache::NOT_KEPT);
+            let without = EngineSettings {
+                cache: None,
+                ..settings
+            };
+            Ok(Engine::new(&without)?)
+        }
+        made => Ok(made?),
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Report, StageReport, share};
 use crate::filter::Switch;
 use crate::media::ClockRate;
-use crate::plugins::{Limits, Metric, Statistics};
+use crate::plugins::{Limits, Metric};
 
 impl Report<'_> {
     pub(super) fn to_json(&self) -> Value {
@@ -35,18 +35,6 @@ impl Report<'_> {
 impl StageReport {
     fn to_json(&self, limits: &Limits) -> Value {
         let declaration = self.plugin.declaration();
-        let Statistics {
-            frames,
-            fuel: _,
-            total,
-            skipped,
-            messages_skipped,
-            late,
-            bad_outputs,
-            memory,
-            drops,
-        } = &self.statistics;
-        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let metrics = self.metrics.iter();
         let metrics: Map<_, _> = metrics
             .map(|(name, metric)| (name.clone(), metric_json(metric)))
@@ -56,46 +44,65 @@ impl StageReport {
             "version": declaration.version,
             "kind": self.plugin.kind().as_str(),
             "sha256": self.plugin.digest().to_string(),
-            "frames": {
-                "passed": self.counts.passed,
-                "changed": self.counts.changed,
-                "silenced": self.counts.silenced,
-                "dropped": self.counts.dropped,
-                "missed": self.counts.missed,
-                "skipped": skipped,
-                "messages_skipped": messages_skipped,
-                "late": late,
-                "bad_outputs": bad_outputs,
-            },
+            "frames": self.frames(),
             "errors": { "transient": self.counts.transient, "fatal": self.counts.fatal },
             "restarts": self.counts.restarts,
-            "frame_ns": {
-                "p50": nanos(frames.quantile(0.5)),
-                "p99": nanos(frames.quantile(0.99)),
-                "max": nanos(frames.max()),
-                "deadline": nanos(limits.call_deadline),
-            },
+            "frame_ns": self.times(limits),
             "cpu": {
                 "share": number(self.cpu),
                 "limit": number(share(limits)),
-                "total_ns": nanos(*total),
+                "total_ns": nanos(self.statistics.total),
                 "over": self.is_over(limits),
             },
-            "memory": { "peak": memory, "limit": limits.memory },
+            "memory": { "peak": self.statistics.memory, "limit": limits.memory },
             "said": {
                 "texts": self.said.texts,
                 "binaries": self.said.binaries,
                 "marks": self.said.marks,
             },
-            "lost": {
-                "logs": drops.logs,
-                "events_full": drops.events_full,
-                "events_too_large": drops.events_too_large,
-                "metrics": drops.metrics,
-            },
+            "lost": self.lost(),
             "metrics": metrics,
         })
     }
+
+    fn frames(&self) -> Value {
+        json!({
+            "passed": self.counts.passed,
+            "changed": self.counts.changed,
+            "silenced": self.counts.silenced,
+            "dropped": self.counts.dropped,
+            "missed": self.counts.missed,
+            "skipped": self.statistics.skipped,
+            "late": self.statistics.late,
+            "bad_outputs": self.statistics.bad_outputs,
+        })
+    }
+
+    fn times(&self, limits: &Limits) -> Value {
+        let frames = &self.statistics.frames;
+        json!({
+            "p50": nanos(frames.quantile(0.5)),
+            "p99": nanos(frames.quantile(0.99)),
+            "max": nanos(frames.max()),
+            "deadline": nanos(limits.call_deadline),
+        })
+    }
+
+    /// What did not get out of the plugin, or into it.
+    fn lost(&self) -> Value {
+        let drops = &self.statistics.drops;
+        json!({
+            "logs": drops.logs,
+            "events_full": drops.events_full,
+            "events_too_large": drops.events_too_large,
+            "metrics": drops.metrics,
+            "messages_unheard": self.statistics.messages_skipped,
+        })
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn metric_json(metric: &Metric) -> Value {

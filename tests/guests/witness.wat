@@ -1,0 +1,13 @@
+;; An inspector of pictures: says the number of each event that it hears, and `e` at the end.
+(data (i32.const 48) "\01")
+(func $inspect (type $frame_call) (unreachable))
+(func $say (param $letter i32)
+  (i32.store8 (i32.const 3072) (local.get $letter))
+  (call $emit_text (i32.const 16) (i32.const 5) (i32.const 3072) (i32.const 1) (i32.const 3000)))
+(func $on_event (type $event_call)
+  (call $say (i32.add (i32.const 48) (local.get 1)))
+  (call $forget)
+  (i32.const 1024))
+(func $finish (param i32) (result i32)
+  (call $say (i32.const 101))
+  (i32.const 1024))
