@@ -40,5 +40,8 @@ pub mod egress;
 // Guests.
 pub mod plugins;
 
+// Files, for tools.
+pub mod demux;
+
 // The shell.
 pub mod command;

@@ -10,7 +10,7 @@ use trackmill::command::{Cli, Command, Exit, compile_plugin, plugin, record, rec
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = set_up_logging(&cli.log) {
+    if let Err(error) = set_up_logging(cli.log()) {
         report(&error);
         return Exit::Usage.into();
     }

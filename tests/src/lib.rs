@@ -14,6 +14,7 @@ pub mod inspect;
 pub mod listener;
 pub mod media;
 pub mod passthrough;
+pub mod plugin_command;
 pub mod probe;
 pub mod recorder;
 pub mod servers;

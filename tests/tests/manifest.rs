@@ -275,6 +275,7 @@ fn plugin() -> Report {
         version: "0.1.0".into(),
         statistics: Statistics {
             frames,
+            fuel: 0,
             total: Duration::from_micros(1_234),
             skipped: 1,
             messages_skipped: 11,

@@ -1,4 +1,5 @@
-//! `trackmill plugin new` and `build`: from an empty folder to a component, far from this checkout.
+//! `trackmill plugin new`, `build`, `check` and `run`: from an empty folder to a file that went through the
+//! plugin, far from this checkout.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,10 +9,12 @@ use std::process::Command;
 use clap::Parser;
 use tempfile::TempDir;
 use trackmill::command::{self, Cli, Exit, plugin};
-use trackmill_tests::{guests, recorder};
+use trackmill_plugin::testing::Sound;
+use trackmill_tests::{guests, plugin_command, recorder};
+use wit_component::DecodedWasm;
 
 #[test]
-fn a_new_plugin_in_rust_passes_its_test_and_builds() {
+fn a_new_plugin_in_rust_passes_its_test_and_works() {
     let directory = TempDir::new().unwrap();
     for kind in ["", "--inspector"] {
         let folder = new(&directory, &format!("rust{kind}"), &[kind]);
@@ -23,28 +26,28 @@ fn a_new_plugin_in_rust_passes_its_test_and_builds() {
             .status();
 
         assert!(tests.unwrap().success(), "{kind}");
-        is_component(&guests::build(&folder).unwrap());
+        works(&folder, kind);
     }
 }
 
 #[test]
-fn a_new_plugin_in_c_builds() {
+fn a_new_plugin_in_c_works() {
     let directory = TempDir::new().unwrap();
     for kind in ["", "--inspector"] {
         let folder = new(&directory, &format!("c{kind}"), &["--lang=c", kind]);
 
-        is_component(&guests::build(&folder).unwrap());
+        works(&folder, kind);
     }
 }
 
 #[test]
-fn a_new_plugin_in_javascript_builds() {
+fn a_new_plugin_in_javascript_works() {
     let directory = TempDir::new().unwrap();
     for kind in ["", "--inspector"] {
         let folder = new(&directory, &format!("js{kind}"), &["--lang=js", kind]);
         guests::link_node_modules(&folder).unwrap();
 
-        is_component(&guests::build(&folder).unwrap());
+        works(&folder, kind);
     }
 }
 
@@ -154,12 +157,44 @@ fn share_compiled_dependencies(folder: &Path) {
     fs::write(config, format!("{text}\n{target}")).expect("a plugin that was just made");
 }
 
-fn is_component(path: &Path) {
-    let bytes = fs::read(path).expect("a plugin that was just made");
+/// What the README says: build it, check it, play the sample through it.
+fn works(folder: &Path, kind: &str) {
+    let here = |arguments: &[&str]| {
+        let said = plugin_command::run(folder, arguments).expect("a binary that runs");
+        assert_eq!(said.code, Some(0), "{arguments:?} in {folder:?}: {said:?}");
+        said
+    };
+
+    let built = here(&["build"]).stdout;
+
+    let (file, _) = built.rsplit_once(": ").expect("a path and a size");
+    let bytes = fs::read(folder.join(file)).expect("a plugin that was just made");
     let decoded = wit_component::decode(&bytes).expect("a plugin that was just made");
-    assert!(
-        matches!(decoded, wit_component::DecodedWasm::Component(..)),
-        "{}",
-        path.display()
-    );
+    assert!(matches!(decoded, DecodedWasm::Component(..)), "{built}");
+    if kind.is_empty() {
+        here(&["check", file, "--config", "config.json"]);
+    }
+    let run = [
+        "run",
+        file,
+        "sample.wav",
+        "out.wav",
+        "--config",
+        "config.json",
+        "--json",
+    ];
+    let patience = ["--deadline", "10000", "--cpu-share", "100"];
+    let said = here(&[&run[..], &patience].concat());
+    let report = |path| said.report(&format!("/report/plugins/0/{path}"));
+    assert_eq!(report("errors/fatal"), 0);
+    let [before, after] = ["sample.wav", "out.wav"]
+        .map(|file| Sound::read_wav(folder.join(file)).expect("a WAV file"));
+    assert_eq!(before.samples.len(), after.samples.len());
+    if kind == "--inspector" {
+        assert_eq!(before, after);
+        assert_ne!(report("said/marks"), 0);
+    } else {
+        assert_eq!(report("frames/changed"), 150);
+        assert_ne!(before, after);
+    }
 }

@@ -4,6 +4,7 @@
 mod codec;
 mod command_line;
 mod contract;
+mod demux;
 mod examples;
 mod layering;
 mod manifest;
@@ -23,5 +24,8 @@ mod encoders;
 mod faults;
 mod pipeline;
 mod repair;
+mod plugin_bench;
+mod plugin_check;
 mod plugin_new;
+mod plugin_run;
 mod plugins;

@@ -37,6 +37,17 @@ macro_rules! __export {
             const VERSION: &'static str = env!("CARGO_PKG_VERSION");
         }
 
+        // So that whoever compares both can run here what a host runs, whatever its type is called.
+        #[cfg(not(target_family = "wasm"))]
+        #[doc(hidden)]
+        pub fn __run_natively(
+            sound: &$crate::testing::Sound,
+            settings: &str,
+            events: &[(::core::time::Duration, $crate::TrackEvent)],
+        ) -> $crate::Result<$crate::testing::Run> {
+            $crate::testing::run_with_events::<$plugin>(sound, settings, events)
+        }
+
         // A component has exports; a native build has none, and must not be told that all is unused.
         #[cfg(not(target_family = "wasm"))]
         const _: fn() = $crate::export::use_natively::<$plugin>;

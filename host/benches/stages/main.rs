@@ -6,6 +6,7 @@
 //! `make load` shows.
 
 mod capture;
+mod plugin;
 mod sound;
 mod synthetic;
 

@@ -4,10 +4,12 @@
 //! time as sample *n·to/from* of the input: nobody has to make up for a delay. What it costs is that
 //! the output lags behind by [`Converter::delay`], and that the end has to be flushed.
 
+use std::num::NonZeroU32;
+
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler as _};
 
-use crate::media::{AudioFormat, Channels, SampleRate};
+use crate::media::{AudioFormat, Channels};
 
 /// Converts rate and channels. Two channels become one by their mean, and one becomes two by being
 /// doubled.
@@ -29,7 +31,8 @@ impl Converter {
         Self {
             from,
             to,
-            resampler: needs_resampler.then(|| Resampler::new(from.rate, to.rate, channels)),
+            resampler: needs_resampler
+                .then(|| Resampler::new(from.rate.into(), to.rate.into(), channels)),
             mixed: Vec::new(),
             resampled: Vec::new(),
         }
@@ -96,13 +99,14 @@ impl Converter {
     }
 }
 
-/// Converts the rate: by Fourier transforms of blocks that last 10 ms, which is a whole number of
-/// samples at all rates.
+/// Converts the rate alone, between any two rates, so that files of every rate can be played: by
+/// Fourier transforms of blocks that last about 10 ms, which is a whole number of samples at all rates of
+/// a track.
 #[derive(Debug)]
-struct Resampler {
+pub struct Resampler {
     fft: Fft<f32>,
-    from: SampleRate,
-    to: SampleRate,
+    from: NonZeroU32,
+    to: NonZeroU32,
     channels: usize,
     /// Not yet a block.
     waiting: Vec<f32>,
@@ -115,17 +119,17 @@ struct Resampler {
 }
 
 impl Resampler {
-    fn new(from: SampleRate, to: SampleRate, channels: Channels) -> Self {
-        // With 44.1 kHz, 10 ms are an odd number of samples, of which the filter has no middle.
-        let has_odd_blocks = from == SampleRate::HZ_44100 || to == SampleRate::HZ_44100;
-        let blocks_a_second = if has_odd_blocks { 50 } else { 100 };
-        let (rate_in, rate_out) = (from.get() as usize, to.get() as usize);
-        let block = rate_in / blocks_a_second;
+    /// A resampler that has heard nothing, for samples a second and channel.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "what it would panic at cannot be passed in"
+    )]
+    pub fn new(from: NonZeroU32, to: NonZeroU32, channels: Channels) -> Self {
         let channels = channels.count();
         let fft = Fft::new_custom(
-            rate_in,
-            rate_out,
-            block,
+            from.get() as usize,
+            to.get() as usize,
+            block(from.get(), to.get()) as usize,
             1,
             channels,
             rubato::WindowFunction::BlackmanHarris2,
@@ -144,7 +148,8 @@ impl Resampler {
         }
     }
 
-    fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
+    /// Converts interleaved samples of any number and appends what is ready.
+    pub fn push(&mut self, samples: &[f32], out: &mut Vec<f32>) {
         self.taken += (samples.len() / self.channels) as u64;
         let len = self.block() * self.channels;
         let missing = (len - self.waiting.len()) % len;
@@ -163,7 +168,8 @@ impl Resampler {
         self.waiting.extend_from_slice(blocks.remainder());
     }
 
-    fn flush(&mut self, out: &mut Vec<f32>) {
+    /// Ends the stream, as [`Converter::flush`].
+    pub fn flush(&mut self, out: &mut Vec<f32>) {
         let all = converted_len(self.taken, self.from, self.to);
         let len = self.block() * self.channels;
         let start = out.len();
@@ -215,9 +221,35 @@ impl Resampler {
     }
 }
 
+/// Samples that are converted at a time, at the rate that goes in: about 10 ms, a whole number on both
+/// sides, and an even one, because of an odd one the filter has no middle.
+fn block(from: u32, to: u32) -> u32 {
+    let divisor = common_divisor(from, to);
+    let (step_in, step_out) = (from / divisor, to / divisor);
+    let steps = (from / 100).div_ceil(step_in).max(1);
+    let is_odd = |step: u32| step % 2 == 1 && steps % 2 == 1;
+    step_in.saturating_mul(if is_odd(step_in) || is_odd(step_out) {
+        steps * 2
+    } else {
+        steps
+    })
+}
+
+/// The greatest one.
+const fn common_divisor(mut a: u32, mut b: u32) -> u32 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
 /// How many samples at the rate `to` last as long as `samples` at the rate `from`, to the nearest.
-pub(super) fn converted_len(samples: u64, from: SampleRate, to: SampleRate) -> u64 {
-    let (from, to) = (u128::from(from.get()), u128::from(to.get()));
+pub(super) fn converted_len(
+    samples: u64,
+    from: impl Into<NonZeroU32>,
+    to: impl Into<NonZeroU32>,
+) -> u64 {
+    let (from, to) = (u128::from(from.into().get()), u128::from(to.into().get()));
     let converted = (u128::from(samples) * to + from / 2) / from;
     u64::try_from(converted).unwrap_or(u64::MAX)
 }
@@ -237,6 +269,7 @@ mod tests {
 
     use super::*;
     use crate::codec::testing::{formats, in_pieces, signal_to_noise, sine};
+    use crate::media::SampleRate;
 
     /// Minutes in pieces of odd sizes are as long as they were.
     #[test]
@@ -291,6 +324,29 @@ mod tests {
                 let ratio = signal_to_noise(&expected[middle.clone()], &out[middle]);
                 assert!(ratio > 80.0, "{from:?} {to:?}: {ratio} dB");
             }
+        }
+    }
+
+    #[test]
+    fn files_of_every_rate_can_be_played() {
+        let to = SampleRate::HZ_48000.into();
+        for hertz in [
+            11_025, 22_050, 32_000, 37_800, 88_200, 96_000, 192_000, 47_999,
+        ] {
+            let from = NonZeroU32::new(hertz).unwrap();
+            let mut resampler = Resampler::new(from, to, Channels::Mono);
+            let tone = |hertz: u32, samples: u32| -> Vec<f32> {
+                let angle = |at| std::f32::consts::TAU * (at as f32 * 440.0 / hertz as f32).fract();
+                (0..samples).map(|at| angle(at).sin()).collect()
+            };
+            let mut out = Vec::new();
+
+            resampler.push(&tone(hertz, hertz), &mut out);
+            resampler.flush(&mut out);
+
+            assert_eq!(out.len(), 48_000, "{hertz}");
+            let ratio = signal_to_noise(&tone(48_000, 48_000)[4_800..43_200], &out[4_800..43_200]);
+            assert!(ratio > 60.0, "{hertz}: {ratio} dB");
         }
     }
 

@@ -1,7 +1,7 @@
 //! `trackmill compile-plugin`: what the plugin loader runs as a child process. Nothing for users.
 
 use crate::command::Exit;
-use crate::plugins::{CompilationLimits, Task, compile_for_parent};
+use crate::plugins::{CompilationLimits, Metering, Task, compile_for_parent};
 
 /// Reads a plugin from standard input and writes machine code to standard output.
 #[derive(Clone, Debug, clap::Args)]
@@ -9,6 +9,9 @@ pub struct Args {
     /// Makes a component of a core module instead
     #[arg(long)]
     encode: bool,
+    /// Makes machine code that counts what it executes
+    #[arg(long, conflicts_with = "encode")]
+    fuel: bool,
     /// CPU time, in whole seconds
     #[arg(long)]
     cpu_seconds: u64,
@@ -24,10 +27,10 @@ pub fn run(args: &Args) -> Exit {
         memory: args.memory_bytes,
         ..CompilationLimits::default()
     };
-    let task = if args.encode {
-        Task::Encode
-    } else {
-        Task::Compile
+    let task = match (args.encode, args.fuel) {
+        (true, _) => Task::Encode,
+        (false, true) => Task::Compile(Metering::Fuel),
+        (false, false) => Task::Compile(Metering::Off),
     };
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
     match compile_for_parent(task, &limits, input, output) {

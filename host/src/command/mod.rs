@@ -17,14 +17,20 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// What to log on standard error: error, warn, info, debug, trace, or directives for modules
-    #[arg(
-        long,
-        global = true,
-        env = "TRACKMILL_LOG",
-        value_name = "FILTER",
-        default_value = "warn"
-    )]
-    pub log: String,
+    /// [default: warn; under `plugin`, also what plugins log from info on]
+    #[arg(long, global = true, env = "TRACKMILL_LOG", value_name = "FILTER")]
+    log: Option<String>,
+}
+
+impl Cli {
+    /// What to log.
+    pub fn log(&self) -> &str {
+        let usual = match self.command {
+            Command::Plugin(_) => "warn,trackmill::plugin=info",
+            _ => "warn",
+        };
+        self.log.as_deref().unwrap_or(usual)
+    }
 }
 
 /// What to do.
@@ -64,6 +70,8 @@ pub enum Exit {
     Usage,
     /// There was nothing to do.
     Nothing,
+    /// All was done, but a plugin took more than its share.
+    OverBudget,
 }
 
 impl From<Exit> for ExitCode {
@@ -72,7 +80,7 @@ impl From<Exit> for ExitCode {
             Exit::Complete => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
-            Exit::Nothing => 3,
+            Exit::Nothing | Exit::OverBudget => 3,
         })
     }
 }

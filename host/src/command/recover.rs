@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Exit {
     let exit = exits.min_by_key(|exit| match exit {
         Exit::Failed | Exit::Usage => 0,
         Exit::Complete => 1,
-        Exit::Nothing => 2,
+        Exit::Nothing | Exit::OverBudget => 2,
     });
     exit.unwrap_or_else(nothing)
 }

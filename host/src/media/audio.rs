@@ -99,6 +99,12 @@ impl SampleRate {
     }
 }
 
+impl From<SampleRate> for NonZeroU32 {
+    fn from(rate: SampleRate) -> Self {
+        rate.0
+    }
+}
+
 impl From<SampleRate> for ClockRate {
     fn from(rate: SampleRate) -> Self {
         Self::new(rate.get()).expect("a sample rate is not zero")

@@ -90,7 +90,8 @@ impl Container {
     }
 }
 
-/// What a file says about itself, where its container has a place for it.
+/// What a file says about itself, where its container has a place for it. Ogg and WAV leave out what is
+/// empty, or zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// What the track is encoded with.
@@ -141,8 +142,13 @@ pub fn for_pcm(
     }
 }
 
-/// The wall-clock time of `Pts(0)` as calendars print it: `2026-03-14T15:09:26.535Z`.
+/// The wall-clock time of `Pts(0)` as calendars print it: `2026-03-14T15:09:26.535Z`. Empty for zero,
+/// which stands for a time that nobody knows
+/// ([RFC 5905 §6](https://www.rfc-editor.org/rfc/rfc5905#section-6)).
 fn date(metadata: &Metadata) -> String {
+    if metadata.started_at == NtpTimestamp(0) {
+        return String::new();
+    }
     let nanos = metadata.started_at.unix_nanos();
     let time = Timestamp::from_nanosecond(nanos.into()).unwrap_or_default();
     format!("{time:.3}")

@@ -21,21 +21,32 @@ pub enum Task {
     /// Makes a component of a core module.
     Encode,
     /// Makes machine code of a component.
-    Compile,
+    Compile(Metering),
+}
+
+/// What machine code counts while it runs, beside the ticks of its deadline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metering {
+    /// Nothing.
+    Off,
+    /// What it executes, in wasmtime's unit of fuel: the same each time, and slower.
+    Fuel,
 }
 
 /// Starts child processes that compile, one at a time.
 #[derive(Debug)]
 pub(crate) struct Compiler {
     program: PathBuf,
+    metering: Metering,
     turn: Mutex<()>,
 }
 
 impl Compiler {
     /// `program` is the `trackmill` binary.
-    pub(crate) fn new(program: PathBuf) -> Self {
+    pub(crate) fn new(program: PathBuf, metering: Metering) -> Self {
         Self {
             program,
+            metering,
             turn: Mutex::new(()),
         }
     }
@@ -55,7 +66,7 @@ impl Compiler {
         component: &[u8],
         limits: &CompilationLimits,
     ) -> Result<Artefact, CompileError> {
-        self.run(Task::Compile, component, limits)
+        self.run(Task::Compile(self.metering), component, limits)
             .map(Artefact::just_compiled)
     }
 
@@ -81,6 +92,7 @@ impl Compiler {
         Command::new(&self.program)
             .arg("compile-plugin")
             .args((task == Task::Encode).then_some("--encode"))
+            .args((task == Task::Compile(Metering::Fuel)).then_some("--fuel"))
             .args(["--cpu-seconds", &limits.cpu.as_secs().max(1).to_string()])
             .args(["--memory-bytes", &limits.memory.to_string()])
             .env_clear()
@@ -127,6 +139,9 @@ fn explain(status: ExitStatus, complaint: &str, limits: &CompilationLimits) -> C
     if let Some(signal) = signal {
         return CompileError::Refused(format!("the compiler died of signal {signal}: {complaint}"));
     }
+    if status.code() == Some(PANICKED) {
+        return CompileError::Refused(format!("the compiler gave up on it: {complaint}"));
+    }
     match complaint.strip_prefix(REFUSED) {
         Some(reason) => CompileError::Refused(reason.trim().to_owned()),
         None => CompileError::Process(format!("{status}: {complaint}")),
@@ -154,15 +169,16 @@ pub fn compile_for_parent(
     read.map_err(|error| format!("cannot read the plugin: {error}"))?;
     let made = match task {
         Task::Encode => encode(&bytes),
-        Task::Compile => compile(&bytes),
+        Task::Compile(metering) => compile(&bytes, metering),
     };
     let made = made.map_err(|reason| format!("{REFUSED} {reason}"))?;
     let written = output.write_all(&made).and_then(|()| output.flush());
     written.map_err(|error| format!("cannot hand the code over: {error}"))
 }
 
-fn compile(component: &[u8]) -> Result<Vec<u8>, String> {
-    let engine = wasmtime::Engine::new(&compiler_config()).map_err(|error| format!("{error:#}"))?;
+fn compile(component: &[u8], metering: Metering) -> Result<Vec<u8>, String> {
+    let engine = wasmtime::Engine::new(&compiler_config(metering));
+    let engine = engine.map_err(|error| format!("{error:#}"))?;
     let code = engine.precompile_component(component);
     code.map_err(|error| format!("{error:#}"))
 }
@@ -191,6 +207,8 @@ fn limit(resource: Resource, soft: u64, hard: u64) -> std::io::Result<()> {
     Ok(setrlimit(resource, limit)?)
 }
 
+/// How a process ends that panicked: a compiler meets what it was not written for.
+const PANICKED: i32 = 101;
 /// Begins what the child says of the plugin, in contrast to what it says of itself.
 const REFUSED: &str = "refused:";
 /// How Rust's allocator complains before it aborts, the compiler where it can go on, and the system.

@@ -14,12 +14,12 @@ use crate::plugins::compile::Compiler;
 use crate::plugins::host::{self, State};
 use crate::plugins::joint_share::JointShare;
 use crate::plugins::limits::{MAX_CORE_INSTANCES, MAX_MEMORIES, MAX_TABLES};
-use crate::plugins::plugin::{Loaded, World};
-use crate::plugins::prescan::{Form, scan};
+use crate::plugins::plugin::{Linked, Loaded, World};
+use crate::plugins::prescan::{Form, Scan, scan};
 use crate::plugins::ticker::{Pace, Ticker};
 use crate::plugins::{
-    CacheSettings, CompilationLimits, CompileError, Digest, Kind, Limits, LoadError, Plugin, Wasi,
-    wasi,
+    CacheSettings, CompilationLimits, CompileError, Digest, Limits, LoadError, Metering, Plugin,
+    Wasi, wasi,
 };
 
 /// Loads and runs plugins; one a process. Clones are the same engine.
@@ -41,6 +41,8 @@ pub struct EngineSettings {
     pub plugin_share: Duration,
     /// Where compiled code is kept; none compiles again after each start.
     pub cache: Option<CacheSettings>,
+    /// What is counted while plugins run; nothing, but for whoever compares them.
+    pub metering: Metering,
 }
 
 /// Why no engine can be made: this machine or its configuration has to change.
@@ -65,6 +67,7 @@ struct Shared {
     ticker: Ticker,
     plugin_share: Duration,
     compiler: Compiler,
+    metering: Metering,
     cache: Option<Cache>,
     /// What is in use, so that a component is compiled and linked once for all of its tracks.
     loaded: Mutex<BTreeMap<(Digest, Wasi), Weak<Loaded>>>,
@@ -81,6 +84,7 @@ impl EngineSettings {
             max_memory: 256 << 20,
             plugin_share: three_quarters_of_the_machine(),
             cache: None,
+            metering: Metering::Off,
         }
     }
 }
@@ -93,14 +97,15 @@ impl Engine {
     /// The machine lacks address space, or the cache cannot be opened.
     pub fn new(settings: &EngineSettings) -> Result<Self, EngineError> {
         warn_of_few_mappings(settings.instances);
-        let mut config = compiler_config();
+        let mut config = compiler_config(settings.metering);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
         let engine = wasmtime::Engine::new(&config).map_err(machine_error)?;
         let cache = settings.cache.as_ref().map(|cache| open(cache, &engine));
         let ticker = Ticker::start(&engine).map_err(|error| machine_error(error.into()))?;
         Ok(Self(Arc::new(Shared {
             cache: cache.transpose()?,
-            compiler: Compiler::new(settings.program.clone()),
+            compiler: Compiler::new(settings.program.clone(), settings.metering),
+            metering: settings.metering,
             loaded: Mutex::default(),
             hopeless: Mutex::default(),
             ticker,
@@ -124,14 +129,21 @@ impl Engine {
         if let Some(error) = self.known_failure(digest, limits) {
             return Err(error.into());
         }
-        let (kind, compiled) = match scanned.form {
-            Form::Component(kind) => (kind, self.component(digest, bytes, limits)),
+        let (scan, compiled) = match scanned.form {
+            Form::Component(_) => (scanned, self.component(digest, bytes, limits)),
             Form::CoreModule => self.core_module(digest, bytes, limits)?,
+        };
+        let Form::Component(kind) = scan.form else {
+            return Err(LoadError::Link("encoding made no component".to_owned()));
         };
         let component = compiled.inspect_err(|error| self.remember(digest, limits, error))?;
         let linker = self.linker(limits.wasi).map_err(link_error)?;
-        let world = World::link(kind, &linker, &component).map_err(link_error)?;
-        let plugin = Plugin::new(self, digest, world, limits, now())?;
+        let linked = Linked {
+            digest,
+            scan,
+            world: World::link(kind, &linker, &component).map_err(link_error)?,
+        };
+        let plugin = Plugin::new(self, linked, limits, now())?;
         let mut loaded = lock(&self.0.loaded);
         loaded.retain(|_, plugin| plugin.strong_count() > 0);
         loaded.insert((digest, limits.wasi), Arc::downgrade(&plugin.0));
@@ -140,6 +152,10 @@ impl Engine {
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.0.engine
+    }
+
+    pub(crate) fn metering(&self) -> Metering {
+        self.0.metering
     }
 
     /// What all instances of a plugin may take together.
@@ -161,10 +177,8 @@ impl Engine {
         let encoded = self.0.compiler.encode(module, &limits.compilation);
         let component = encoded.inspect_err(|error| self.remember(digest, limits, error))?;
         // The adapters that encoding adds are small, so the size of the module is what counts.
-        match scan(&component, limits)?.form {
-            Form::Component(kind) => Ok((kind, self.component(digest, &component, limits))),
-            Form::CoreModule => Err(LoadError::Link("encoding made no component".to_owned())),
-        }
+        let scan = scan(&component, limits)?;
+        Ok((scan, self.component(digest, &component, limits)))
     }
 
     /// The compiled component, from the cache or by the compiler.
@@ -223,16 +237,16 @@ impl Engine {
     }
 }
 
-type Compiled = (Kind, Result<wasmtime::component::Component, CompileError>);
+type Compiled = (Scan, Result<wasmtime::component::Component, CompileError>);
 
 /// What machine code is made for: the same in the compiler's process and in ours, or nothing loads.
-pub(crate) fn compiler_config() -> Config {
+pub(crate) fn compiler_config(metering: Metering) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .concurrency_support(false)
         .epoch_interruption(true)
-        .consume_fuel(false)
+        .consume_fuel(metering == Metering::Fuel)
         .max_wasm_stack(MAX_STACK)
         .wasm_features(FORBIDDEN, false)
         .wasm_component_model(true)
@@ -316,11 +330,12 @@ fn link_error(error: wasmtime::Error) -> LoadError {
     LoadError::Link(format!("{error:#}"))
 }
 
-/// What no toolchain for plugins needs, and what would cost memory or hide work from deadlines.
+/// What no toolchain for plugins needs, and what would cost memory or hide work from deadlines. Several
+/// memories in a module are what the engine's own adapters between the parts of a component have; of a
+/// guest's modules, the scan refuses them.
 const FORBIDDEN: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::SHARED_EVERYTHING_THREADS)
     .union(WasmFeatures::MEMORY64)
-    .union(WasmFeatures::MULTI_MEMORY)
     .union(WasmFeatures::GC)
     .union(WasmFeatures::EXCEPTIONS)
     .union(WasmFeatures::STACK_SWITCHING)

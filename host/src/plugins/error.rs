@@ -10,10 +10,10 @@ use crate::plugins::prescan::ScanError;
 pub enum LoadError {
     /// The bytes alone tell that it is no plugin for this host.
     #[error("cannot load the plugin: {0}")]
-    Refused(#[from] ScanError),
+    Refused(ScanError),
     /// It does not compile.
     #[error("cannot compile the plugin: {0}")]
-    Compile(#[from] CompileError),
+    Compile(CompileError),
     /// What was compiled cannot be loaded or linked.
     #[error("cannot link the plugin: {0}")]
     Link(String),
@@ -23,6 +23,18 @@ pub enum LoadError {
     /// What it says of itself makes no sense.
     #[error("the plugin's declaration is wrong: {0}")]
     Declaration(String),
+}
+
+impl From<ScanError> for LoadError {
+    fn from(error: ScanError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<CompileError> for LoadError {
+    fn from(error: CompileError) -> Self {
+        Self::Compile(error)
+    }
 }
 
 /// Why a plugin does not compile.

@@ -14,7 +14,7 @@ use crate::plugins::host::State;
 use crate::plugins::joint_share::micros;
 use crate::plugins::output::check;
 use crate::plugins::plugin::{Loaded, World};
-use crate::plugins::sandbox::Sandbox;
+use crate::plugins::sandbox::{Sandbox, Spent};
 use crate::plugins::settings::Settings;
 use crate::plugins::times::Times;
 use crate::plugins::{Call, Emission, Limits, Metric, OutputDrops, PluginError};
@@ -53,6 +53,8 @@ pub struct Opening<'a> {
 pub struct Statistics {
     /// CPU time of each frame.
     pub frames: Times,
+    /// What its frames executed, in wasmtime's unit of fuel; 0 unless the engine counts it.
+    pub fuel: u64,
     /// CPU time of everything, `open` included.
     pub total: Duration,
     /// Frames that passed by because the CPU share was used up, its own or that of all instances together.
@@ -74,6 +76,7 @@ impl Statistics {
     pub fn add(&mut self, other: &Self) {
         let Self {
             frames,
+            fuel,
             total,
             skipped,
             messages_skipped,
@@ -83,6 +86,7 @@ impl Statistics {
             drops,
         } = other;
         self.frames.add_all(frames);
+        self.fuel = self.fuel.saturating_add(*fuel);
         self.total += *total;
         self.skipped += skipped;
         self.messages_skipped += messages_skipped;
@@ -111,11 +115,11 @@ impl Instance {
         let settings = Settings::parse(settings, &plugin.schema)?;
         let mut sandbox = Sandbox::new(&plugin.engine, limits, settings, plugin.digest, now);
         let limit = limits.start_deadline;
-        let (guest, taken) = sandbox.run(Call::Open, limit, |store| {
+        let (guest, spent) = sandbox.run(Call::Open, limit, |store| {
             Guest::open(&plugin.world, store, &track, format)
         });
         let statistics = Statistics {
-            total: taken,
+            total: spent.time,
             ..Statistics::default()
         };
         Ok(Self {
@@ -295,23 +299,25 @@ impl Instance {
             return Err(PluginError::Ended(call));
         }
         let (guest, limit) = (&self.guest, self.limits.call_deadline);
-        let (answer, taken) = self
+        let (answer, spent) = self
             .sandbox
             .run(call, limit, |store| enter(guest, store).transpose());
-        self.account(call, taken);
+        self.account(call, spent);
         // A trap leaves the instance in a state that nobody knows.
         self.has_ended |= answer.is_err();
         let answer = answer?.ok_or(PluginError::NoSuchCall(call))?;
         Ok(answer?)
     }
 
-    fn account(&mut self, call: Call, taken: Duration) {
+    fn account(&mut self, call: Call, spent: Spent) {
+        let taken = spent.time;
         self.share.take(u64::from(micros(taken)));
         self.plugin.share.take(taken);
         self.statistics.total += taken;
         self.statistics.late += u64::from(taken > self.limits.call_deadline / 2);
         if matches!(call, Call::Process | Call::Inspect) {
             self.statistics.frames.add(taken);
+            self.statistics.fuel = self.statistics.fuel.saturating_add(spent.fuel);
         }
     }
 }

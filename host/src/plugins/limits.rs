@@ -218,8 +218,8 @@ impl ResourceLimiter for MemoryUse {
 
 /// Core instances of one component: its own module, adapters and shims.
 pub(crate) const MAX_CORE_INSTANCES: usize = 16;
-/// Linear memories of one component: its own, and one of an adapter.
-pub(crate) const MAX_MEMORIES: usize = 2;
+/// Linear memories of one component: its own, and one of an adapter; componentize-qjs composes three.
+pub(crate) const MAX_MEMORIES: usize = 4;
 /// Tables of one component.
 pub(crate) const MAX_TABLES: usize = 8;
 

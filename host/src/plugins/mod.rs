@@ -35,7 +35,7 @@ mod times;
 mod wasi;
 
 pub use cache::CacheSettings;
-pub use compile::{Task, compile_for_parent};
+pub use compile::{Metering, Task, compile_for_parent};
 pub use digest::{Digest, DigestError};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use error::{Call, CompileError, LoadError, PluginError, Severity};

@@ -12,7 +12,7 @@ use crate::plugins::instance::{Instance, Opening};
 use crate::plugins::joint_share::JointShare;
 use crate::plugins::sandbox::Sandbox;
 use crate::plugins::settings::{Schema, Settings};
-use crate::plugins::{Call, Digest, Limits, LoadError, PluginError};
+use crate::plugins::{Call, Digest, Limits, LoadError, PluginError, Scan};
 
 /// A plugin that is ready to be opened on tracks. Clones are the same plugin.
 #[derive(Clone, Debug)]
@@ -25,6 +25,16 @@ pub enum Kind {
     Inspector,
     /// It changes sound or events.
     Transformer,
+}
+
+impl Kind {
+    /// The name of its world.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inspector => "inspector",
+            Self::Transformer => "transformer",
+        }
+    }
 }
 
 /// What a plugin says of itself.
@@ -48,11 +58,21 @@ pub struct Declaration {
 pub(crate) struct Loaded {
     pub(crate) engine: Engine,
     pub(crate) digest: Digest,
+    pub(crate) scan: Scan,
     pub(crate) world: World,
+    /// Bytes of its memories and tables once it had described itself.
+    pub(crate) memory: usize,
     pub(crate) declaration: Declaration,
     pub(crate) schema: Schema,
     /// What all of its instances may take.
     pub(crate) share: JointShare,
+}
+
+/// A component before it was asked what it is.
+pub(crate) struct Linked {
+    pub(crate) digest: Digest,
+    pub(crate) scan: Scan,
+    pub(crate) world: World,
 }
 
 /// Linked, with its exports looked up.
@@ -80,6 +100,16 @@ impl Plugin {
         self.0.digest
     }
 
+    /// What its component looks like; of a core module, the component that was made of it.
+    pub fn scan(&self) -> &Scan {
+        &self.0.scan
+    }
+
+    /// Bytes of its memories and tables once it had described itself: the least that an instance takes.
+    pub fn memory(&self) -> usize {
+        self.0.memory
+    }
+
     /// Begins a track, in a store of its own.
     ///
     /// # Errors
@@ -100,11 +130,15 @@ impl Plugin {
     /// Asks a linked component what it is.
     pub(crate) fn new(
         engine: &Engine,
-        digest: Digest,
-        world: World,
+        linked: Linked,
         limits: &Limits,
         now: Instant,
     ) -> Result<Self, LoadError> {
+        let Linked {
+            digest,
+            scan,
+            world,
+        } = linked;
         let mut sandbox = Sandbox::new(engine, limits, Settings::empty(), digest, now);
         let limit = limits.start_deadline;
         let (described, _) = sandbox.run(Call::Describe, limit, |store| world.describe(store));
@@ -113,7 +147,9 @@ impl Plugin {
         Ok(Self(Arc::new(Loaded {
             engine: engine.clone(),
             digest,
+            scan,
             world,
+            memory: sandbox.state().memory.used(),
             schema: schema.map_err(LoadError::Declaration)?,
             share: engine.joint_share(now),
             declaration,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use wasmparser::{
-    BlockType, ComponentExternalKind, Encoding, FunctionBody, Operator, Parser, Payload,
+    BlockType, ComponentExternalKind, Encoding, FunctionBody, Operator, Parser, Payload, TypeRef,
 };
 
 use crate::plugins::{Kind, Limits, Wasi};
@@ -14,6 +14,8 @@ use crate::plugins::{Kind, Limits, Wasi};
 pub struct Scan {
     /// Component or core module.
     pub form: Form,
+    /// Version of the contract that its world is of, `0.1.0`; none for a core module.
+    pub contract: Option<String>,
     /// What the component imports, as written, `trackmill:plugin/host@0.1.0`; empty for a core module.
     pub imports: Vec<String>,
     /// Functions of all modules.
@@ -37,16 +39,24 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
     /// No bytes.
-    #[error("the file is empty")]
+    #[error("the file is empty: build the plugin again")]
     Empty,
+    /// Machine code, as wasmtime keeps it.
+    #[error(
+        "compiled code, which is never taken from outside: give the component that it was made of, `.wasm`"
+    )]
+    Compiled,
     /// Not WebAssembly, not even its beginning.
     #[error(
-        "not a WebAssembly file: it does not begin with `\\0asm` (text is taken only by `trackmill plugin`; \
-         compiled code is never taken)"
+        "not a WebAssembly file: it does not begin with `\\0asm`; `trackmill plugin build` makes one of \
+         source, and text (`.wat`) is taken only by `trackmill plugin check`, `run` and `bench`"
     )]
     NotWasm,
     /// The bytes end early or contradict themselves.
-    #[error("malformed WebAssembly: {reason} at byte {offset}")]
+    #[error(
+        "malformed WebAssembly: {reason} at byte {offset}; if it was cut off on its way, copy or build it \
+         again"
+    )]
     Malformed {
         /// What is wrong.
         reason: String,
@@ -102,6 +112,13 @@ pub enum ScanError {
     },
 }
 
+impl ScanError {
+    /// Whether larger limits would help.
+    pub const fn is_about_limits(&self) -> bool {
+        matches!(self, Self::TooMuch { .. })
+    }
+}
+
 /// Reads the bytes without validating code, which the compiler does in its own process.
 ///
 /// # Errors
@@ -111,6 +128,9 @@ pub fn scan(bytes: &[u8], limits: &Limits) -> Result<Scan, ScanError> {
         return Err(ScanError::Empty);
     }
     at_most("bytes", to_u64(bytes.len()), to_u64(limits.component_size))?;
+    if bytes.starts_with(b"\x7fELF") {
+        return Err(ScanError::Compiled);
+    }
     if !bytes.starts_with(b"\0asm") {
         return Err(ScanError::NotWasm);
     }
@@ -133,14 +153,17 @@ struct Survey {
     exports: BTreeSet<String>,
     functions: u32,
     memories: u32,
+    /// Those that the module in hand has, its own and imported ones.
+    module_memories: u32,
     locals_times_nesting: u64,
 }
 
 impl Survey {
     fn add(&mut self, payload: Payload<'_>) -> Result<(), ScanError> {
         match payload {
-            Payload::Version { encoding, .. } if self.depth == 0 => {
-                self.is_component = encoding == Encoding::Component;
+            Payload::Version { encoding, .. } => {
+                self.is_component |= self.depth == 0 && encoding == Encoding::Component;
+                self.module_memories = 0;
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => self.depth += 1,
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
@@ -157,8 +180,15 @@ impl Survey {
                     self.add_export(&export?);
                 }
             }
+            Payload::ImportSection(section) => {
+                for import in section.into_imports() {
+                    let is_memory = matches!(import?.ty, TypeRef::Memory(_));
+                    self.module_memories += u32::from(is_memory);
+                }
+            }
             Payload::MemorySection(section) => {
                 self.memories = self.memories.saturating_add(section.count());
+                self.module_memories = self.module_memories.saturating_add(section.count());
             }
             Payload::CodeSectionStart { count, .. } => {
                 self.functions = self.functions.saturating_add(count);
@@ -181,6 +211,7 @@ impl Survey {
         let limits = &limits.compilation;
         at_most("functions", self.functions.into(), limits.functions.into())?;
         at_most("memories", self.memories.into(), limits.memories.into())?;
+        at_most("memories of one module", self.module_memories.into(), 1)?;
         at_most(
             "locals of a function times the depth of its nesting",
             self.locals_times_nesting,
@@ -201,11 +232,19 @@ impl Survey {
         };
         Ok(Scan {
             form,
+            contract: self.contract(),
             imports: self.imports,
             functions: self.functions,
             memories: self.memories,
             locals_times_nesting: self.locals_times_nesting,
         })
+    }
+
+    /// The version of what it exports.
+    fn contract(&self) -> Option<String> {
+        let plugin = self.exports.iter().find(|name| is_ours(name, "plugin"))?;
+        let (_, version) = plugin.split_once('@')?;
+        Some(version.to_owned())
     }
 
     fn kind(&self) -> Result<Kind, ScanError> {

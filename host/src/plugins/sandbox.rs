@@ -8,14 +8,24 @@ use crate::plugins::error::shorten;
 use crate::plugins::host::State;
 use crate::plugins::settings::Settings;
 use crate::plugins::ticker::{Pace, TICK};
-use crate::plugins::{Call, Digest, Limits, PluginError, clock};
+use crate::plugins::{Call, Digest, Limits, Metering, PluginError, clock};
 
 /// A store in which guest code runs, and the only way to run some: under a deadline.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     store: Store<State>,
     pace: Pace,
+    metering: Metering,
     memory_limit: usize,
+}
+
+/// What a call took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// CPU time of the thread.
+    pub(crate) time: Duration,
+    /// What was executed; 0 unless that is counted.
+    pub(crate) fuel: u64,
 }
 
 impl Sandbox {
@@ -35,11 +45,12 @@ impl Sandbox {
         Self {
             store,
             pace: engine.pace(),
+            metering: engine.metering(),
             memory_limit: limits.memory,
         }
     }
 
-    /// Runs guest code for at most `limit` of CPU time, and tells how long it ran. Every way into the
+    /// Runs guest code for at most `limit` of CPU time, and tells what it took. Every way into the
     /// guest is one of these: instantiation runs start functions, and handing over an argument runs the
     /// guest's allocator.
     ///
@@ -50,20 +61,24 @@ impl Sandbox {
         call: Call,
         limit: Duration,
         enter: impl FnOnce(&mut Store<State>) -> wasmtime::Result<T>,
-    ) -> (Result<T, PluginError>, Duration) {
+    ) -> (Result<T, PluginError>, Spent) {
+        self.fill_up();
         let start = clock::thread_time();
         self.store.data_mut().must_end = start + limit;
         self.store.set_epoch_deadline(ticks(limit));
         let running = self.pace.enter();
         let result = enter(&mut self.store);
         drop(running);
-        let taken = clock::thread_time().saturating_sub(start);
+        let spent = Spent {
+            time: clock::thread_time().saturating_sub(start),
+            fuel: self.burnt(),
+        };
         let result = result.map_err(|error| {
             // What a panic printed last tells the most.
             self.store.data_mut().end_line();
             self.explain(call, limit, &error)
         });
-        (result, taken)
+        (result, spent)
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -72,6 +87,20 @@ impl Sandbox {
 
     pub(crate) fn state_mut(&mut self) -> &mut State {
         self.store.data_mut()
+    }
+
+    fn fill_up(&mut self) {
+        if self.metering == Metering::Fuel {
+            let filled = self.store.set_fuel(u64::MAX);
+            filled.expect("the engine counts fuel");
+        }
+    }
+
+    fn burnt(&self) -> u64 {
+        match self.metering {
+            Metering::Off => 0,
+            Metering::Fuel => u64::MAX - self.store.get_fuel().unwrap_or(u64::MAX),
+        }
     }
 
     fn explain(&self, call: Call, limit: Duration, error: &wasmtime::Error) -> PluginError {

@@ -5,6 +5,7 @@ use std::time::Duration;
 pub struct Times {
     classes: [u32; CLASSES],
     count: u64,
+    sum: Duration,
     min: Duration,
     max: Duration,
 }
@@ -13,6 +14,11 @@ impl Times {
     /// How many were measured.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// All together.
+    pub fn total(&self) -> Duration {
+        self.sum
     }
 
     /// The shortest; zero if none was measured.
@@ -44,6 +50,7 @@ impl Times {
             *class = class.saturating_add(*more);
         }
         self.count += other.count;
+        self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
@@ -54,6 +61,7 @@ impl Times {
             *class = class.saturating_add(1);
         }
         self.count += 1;
+        self.sum += time;
         self.min = self.min.min(time);
         self.max = self.max.max(time);
     }
@@ -68,6 +76,7 @@ impl Default for Times {
         Self {
             classes: [0; CLASSES],
             count: 0,
+            sum: Duration::ZERO,
             min: Duration::MAX,
             max: Duration::ZERO,
         }

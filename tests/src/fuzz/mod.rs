@@ -25,7 +25,7 @@ pub use mutate::Mutator;
 pub use path::path_template;
 pub use payload::{CODECS, LOST, MARKER, NEW_TIME, bitstream, depacketize};
 pub use signal::{sdp, signal_message};
-pub use sound::decode_opus;
+pub use sound::{decode_opus, read_sound};
 pub use target::{TARGETS, Target, directory};
 
 /// Feeds a receiver with the datagrams that `data` describes: raw ones, and what a sender with the

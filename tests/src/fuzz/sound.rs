@@ -1,5 +1,8 @@
+use std::io::Cursor;
+
 use trackmill::bitstream::opus::Toc;
 use trackmill::codec::decoder;
+use trackmill::demux::SoundFile;
 use trackmill::media::{AudioFormat, Channels, Codec, SampleRate};
 
 /// Decodes a stream of Opus with gaps, and checks that time passes as it should.
@@ -36,6 +39,27 @@ pub fn decode_opus(data: &[u8]) {
         assert!(out.iter().all(|sample| sample.is_finite()), "no sound");
     }
     assert!(decoder.delay() <= format.rate.get() as usize / 25);
+}
+
+/// Plays `data` as a file of sound, if it is one, up to its end or its first damage.
+///
+/// # Panics
+/// What comes out are not whole samples, or no numbers.
+pub fn read_sound(data: &[u8]) {
+    let Ok(mut file) = SoundFile::open(Cursor::new(data)) else {
+        return;
+    };
+    let format = file.format();
+    let (mut out, mut all) = (Vec::new(), 0);
+    while let Ok(values @ 1..) = file.read(&mut out) {
+        assert_eq!(values, out.len());
+        assert!(values.is_multiple_of(format.channels.count()));
+        assert!(out.iter().all(|sample| sample.is_finite()), "no sound");
+        all += values;
+        out.clear();
+    }
+    // A byte is at most 120 ms of Opus, or a sample at a twelfth of the rate.
+    assert!(all <= (data.len() + 1) * 5_760 * 2, "{all} values");
 }
 
 fn format(choice: u8) -> AudioFormat {

@@ -15,12 +15,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     target("receive", super::receive),
     target("tcp_framing", super::tcp_framing),
     target("depacketize", super::depacketize),
     target("bitstream", super::bitstream),
     target("decode_opus", super::decode_opus),
+    target("read_sound", super::read_sound),
     target("sdp", super::sdp),
     target("signal_message", super::signal_message),
     target("path_template", super::path_template),

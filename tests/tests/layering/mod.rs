@@ -25,6 +25,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         &["clock", "codec", "media", "plugins", "rtc", "rtp"],
     ),
     ("mux", &["bitstream", "media"]),
+    ("demux", &["codec", "media", "mux"]),
     ("sink", &["dial", "media"]),
     (
         "pipeline",

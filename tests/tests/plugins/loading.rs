@@ -14,7 +14,7 @@ fn what_is_no_plugin_is_refused_with_the_cause_and_the_remedy() {
         (b"#!/bin/sh".to_vec(), "not a WebAssembly file"),
         (
             b"\x7fELF\x02\x01\x01".to_vec(),
-            "compiled code is never taken",
+            "compiled code, which is never taken",
         ),
         (truncated, "malformed WebAssembly"),
         (
@@ -22,6 +22,10 @@ fn what_is_no_plugin_is_refused_with_the_cause_and_the_remedy() {
             "bytes: 104857600, and the limit is 8388608",
         ),
         (wat("(module)"), "trackmill plugin build"),
+        (
+            wat("(component (core module (memory 1) (memory 1)))"),
+            "memories of one module: 2, and the limit is 1",
+        ),
         (wat("(component)"), "it exports: nothing"),
         (
             exporting("wasi:cli/run@0.2.0"),

@@ -107,6 +107,8 @@ impl Plugin {
         } = report;
         let plugins::Statistics {
             frames,
+            // Nobody counts it in a recording.
+            fuel: _,
             total,
             skipped,
             messages_skipped,

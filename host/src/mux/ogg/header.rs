@@ -21,11 +21,15 @@ pub(in crate::mux) const OPUS_HEAD: [u8; 19] = {
 /// `OpusTags`: who wrote the file and what is in it.
 pub(super) fn opus_tags(metadata: &Metadata) -> Vec<u8> {
     let comments = [
-        format!("ROOM={}", shorten(&metadata.room)),
-        format!("PARTICIPANT={}", shorten(&metadata.participant)),
-        format!("TRACK={}", shorten(&metadata.track)),
-        format!("DATE={}", date(metadata)),
+        ("ROOM", shorten(&metadata.room)),
+        ("PARTICIPANT", shorten(&metadata.participant)),
+        ("TRACK", shorten(&metadata.track)),
+        ("DATE", &date(metadata)),
     ];
+    let comments = comments.into_iter().filter(|(_, value)| !value.is_empty());
+    let comments: Vec<String> = comments
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let mut packet = b"OpusTags".to_vec();
     put_text(&mut packet, "trackmill");
     put_length(&mut packet, comments.len());

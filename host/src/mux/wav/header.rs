@@ -152,7 +152,7 @@ fn names(metadata: &Metadata) -> Vec<u8> {
         (*b"ICRD", &date(metadata)),
         (*b"ISFT", "trackmill"),
     ];
-    for (kind, text) in entries {
+    for (kind, text) in entries.into_iter().filter(|(_, text)| !text.is_empty()) {
         put(&mut list, kind, &[text.as_bytes(), &[0]].concat());
     }
     list

@@ -65,7 +65,7 @@ fn outputs(codec: Codec) -> anyhow::Result<Vec<Output>> {
     Ok(drain(&mut *muxer))
 }
 
-fn drain(muxer: &mut dyn Muxer) -> Vec<Output> {
+pub(super) fn drain(muxer: &mut dyn Muxer) -> Vec<Output> {
     std::iter::from_fn(|| muxer.poll_output()).collect()
 }
 
@@ -80,14 +80,21 @@ fn unit(codec: Codec, pts: u64, number: u8) -> AccessUnit {
         _ => vec![number; 400].into(),
     };
     AccessUnit {
-        pts: Pts(pts),
         is_keyframe,
+        ..unit_of(Pts(pts), data)
+    }
+}
+
+pub(super) fn unit_of(pts: Pts, data: Bytes) -> AccessUnit {
+    AccessUnit {
+        pts,
+        is_keyframe: true,
         integrity: Integrity::Whole,
         data,
     }
 }
 
-fn metadata(codec: Codec) -> Metadata {
+pub(super) fn metadata(codec: Codec) -> Metadata {
     Metadata {
         codec,
         room: "room".to_owned(),
@@ -97,7 +104,7 @@ fn metadata(codec: Codec) -> Metadata {
     }
 }
 
-fn applied(outputs: &[Output]) -> Vec<u8> {
+pub(super) fn applied(outputs: &[Output]) -> Vec<u8> {
     let mut file = Growing::default();
     outputs
         .iter()

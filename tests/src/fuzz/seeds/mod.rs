@@ -41,6 +41,7 @@ pub fn all() -> anyhow::Result<Vec<Seed>> {
     seeds.extend(packets::depacketized()?);
     seeds.extend(packets::units()?);
     seeds.extend(sound::decoded()?);
+    seeds.extend(sound::played()?);
     seeds.extend(offers()?);
     seeds.extend(messages::all());
     seeds.extend(path_templates());

@@ -1,9 +1,10 @@
 use std::time::Instant;
 
 use trackmill::codec::encode::{OpusEncoder, Settings};
-use trackmill::media::{AudioFormat, Channels, SampleRate};
+use trackmill::media::{AudioFormat, Channels, Codec, Pts, SampleRate};
+use trackmill::mux::{Container, for_codec};
 
-use super::Seed;
+use super::{Seed, files};
 use crate::capture;
 use crate::depacketized::Depacketized;
 
@@ -26,6 +27,44 @@ pub(super) fn decoded() -> anyhow::Result<Vec<Seed>> {
         seeds.push(seed(name, 0x85, &packets));
     }
     Ok(seeds)
+}
+
+/// A moment in each kind of WAV file, and Opus in Ogg.
+pub(super) fn played() -> anyhow::Result<Vec<Seed>> {
+    let mut seeds = Vec::new();
+    for (name, tag, bits, hertz) in [
+        ("u8", 1_u16, 8_u16, 8_000_u32),
+        ("i16", 1, 16, 44_100),
+        ("i24", 1, 24, 48_000),
+        ("i32", 1, 32, 11_025),
+        ("f32", 3, 32, 96_000),
+        ("f64", 3, 64, 16_000),
+        ("a-law", 6, 8, 8_000),
+        ("mu-law", 7, 8, 8_000),
+    ] {
+        seeds.push(Seed::new("read_sound", name, wav((tag, bits, hertz))));
+    }
+    let mut ogg = for_codec(Container::Ogg, files::metadata(Codec::Opus));
+    for (packet, number) in noise(SampleRate::HZ_48000, 32_000)?.into_iter().zip(0..) {
+        let pts = Pts(number * 960);
+        ogg.write(&files::unit_of(pts, packet.into()))?;
+    }
+    ogg.finish(Pts(6_000));
+    let ogg = files::applied(&files::drain(&mut *ogg));
+    seeds.push(Seed::new("read_sound", "ogg", ogg));
+    Ok(seeds)
+}
+
+/// 600 bytes of sound behind a chunk that nobody needs.
+fn wav((tag, bits, hertz): (u16, u16, u32)) -> Vec<u8> {
+    let mut file = b"RIFF\0\0\0\0WAVELIST\x03\0\0\0abc\0fmt \x10\0\0\0".to_vec();
+    file.extend([tag.to_le_bytes(), [2, 0]].as_flattened());
+    file.extend(hertz.to_le_bytes());
+    file.extend([0; 6]);
+    file.extend(bits.to_le_bytes());
+    file.extend(b"data\x58\x02\0\0");
+    file.extend((0..600_u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[0]));
+    file
 }
 
 /// With a gap of 60 ms in front of each seventh packet.

@@ -7,13 +7,12 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use super::succeeded;
+use super::{output, succeeded};
 
 pub(super) fn build(folder: &Path) -> anyhow::Result<PathBuf> {
     check_target(folder)?;
     let component = compile(folder)?;
-    let name = component.file_name().context("a component has a name")?;
-    let output = folder.join(name);
+    let output = output(folder)?;
     fs::copy(&component, &output).with_context(|| output.display().to_string())?;
     Ok(output)
 }

@@ -77,9 +77,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for file in project::files(args) {
         write(&args.folder.join(&file.path), &file.contents)?;
     }
+    let name = args.name();
     writeln!(
         std::io::stdout(),
-        "{folder}/ is a plugin. Next: cd {folder} && trackmill plugin build"
+        "{folder}/ is a plugin. Next:\n\n  cd {folder}\n  trackmill plugin build\n  \
+         trackmill plugin run {name}.wasm sample.wav out.wav --config config.json"
     )?;
     Ok(Exit::Complete)
 }

@@ -15,7 +15,7 @@ struct exports_trackmill_plugin_track_inspector_session_t {
 typedef SESSION(session_t) session;
 
 // Frames with a sample above this are loud; full scale is 1.
-static const float LOUD = 0.5f;
+static const float LOUD = 0.25f;
 
 void exports_trackmill_plugin_plugin_describe(exports_trackmill_plugin_plugin_declaration_t *ret) {
   *ret = (exports_trackmill_plugin_plugin_declaration_t){0};
