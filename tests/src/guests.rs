@@ -97,19 +97,22 @@ pub fn link_node_modules(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where guests are built: beside the folder of this test, whose lock cargo may hold.
+/// Where guests are built: beside the folder of this program, whose lock cargo may hold.
 ///
 /// # Panics
 ///
-/// This is no test of cargo.
+/// This is no program of cargo.
 #[must_use]
 pub fn target() -> PathBuf {
-    let test = std::env::current_exe().expect("a process knows its executable");
-    let target = test
-        .ancestors()
-        .nth(3)
-        .expect("cargo builds tests in target/debug/deps");
-    target.join("guests")
+    let program = std::env::current_exe().expect("a process knows its executable");
+    let folder = program.parent().expect("a program lies in a folder");
+    // Tests lie one deeper than programs.
+    let profile = match folder.ends_with("deps") {
+        true => folder.parent(),
+        false => Some(folder),
+    };
+    let target = profile.and_then(Path::parent);
+    target.expect("cargo builds in target/debug").join("guests")
 }
 
 /// The folder of all examples.

@@ -9,6 +9,7 @@ use trackmill::signal;
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::room::SimulatedRoom;
 use trackmill_room::sfu::Channel;
+use trackmill_room::simulation::Message;
 use trackmill_tests::listener::{self, Ear, Said};
 use trackmill_tests::{deadline, media};
 
@@ -156,7 +157,12 @@ impl Stage {
     ) -> anyhow::Result<usize> {
         let payload = payload.to_vec();
         let sent = self.server.with(move |server, now| {
-            server.send_data(ROOM, sender, channel, (topic, &payload), now)
+            let message = Message {
+                channel,
+                topic,
+                payload: &payload,
+            };
+            server.send_data(ROOM, sender, message, now)
         });
         Ok(sent.await??)
     }

@@ -286,6 +286,12 @@ mod tests {
     #[derive(Clone, Debug, Default)]
     struct Ear(Arc<Mutex<Vec<u32>>>);
 
+    impl Ear {
+        fn hears(&self, lost_before: u32) {
+            self.0.lock().unwrap().push(lost_before);
+        }
+    }
+
     impl Open for Ear {
         fn name(&self) -> &str {
             "ear"
@@ -303,7 +309,7 @@ mod tests {
 
     impl Filter for Ear {
         fn process(&mut self, _: &mut AudioBlock, turn: Turn) -> Result<Verdict, FilterError> {
-            self.0.lock().unwrap().push(turn.lost_before);
+            self.hears(turn.lost_before);
             Ok(Verdict::Pass)
         }
     }

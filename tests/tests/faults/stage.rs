@@ -7,7 +7,7 @@ use trackmill_room::media::{Media, MediaPacket};
 use trackmill_room::publisher::{TrackSid, TrackSpec};
 use trackmill_room::room::SimulatedRoom;
 use trackmill_room::sfu::Channel;
-use trackmill_room::simulation::{Config, Fault, SubscriberState};
+use trackmill_room::simulation::{Config, Fault, Message, SubscriberState};
 use trackmill_tests::media::track;
 use trackmill_tests::recorder::{Recorded, Recorder};
 use trackmill_tests::{deadline, probe};
@@ -72,7 +72,12 @@ impl Stage {
     ) -> anyhow::Result<()> {
         self.publish(sender, "opus.ogg").await?;
         let sent = self.room.with(move |room, now| {
-            room.send_data(ROOM, Some(sender), Channel::Reliable, (topic, payload), now)
+            let message = Message {
+                channel: Channel::Reliable,
+                topic,
+                payload,
+            };
+            room.send_data(ROOM, Some(sender), message, now)
         });
         ensure!(sent.await?? > 0, "nobody hears it");
         Ok(())

@@ -12,6 +12,17 @@ use crate::media::Media;
 use crate::publisher::{TrackSid, TrackSpec};
 use crate::sfu::Channel;
 
+/// What is said over a data channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// Which of the two channels carries it.
+    pub channel: Channel,
+    /// What it is about; may be empty.
+    pub topic: &'a str,
+    /// What it says, as it is.
+    pub payload: &'a [u8],
+}
+
 impl Simulation {
     /// Publishes a track; whoever is not in the room joins it.
     pub fn publish(
@@ -136,16 +147,15 @@ impl Simulation {
         &mut self,
         room: &str,
         sender: Option<&str>,
-        channel: Channel,
-        (topic, payload): (&str, &[u8]),
+        message: Message<'_>,
         now: Instant,
     ) -> Result<usize, UnknownName> {
         let sender = match sender {
             Some(identity) => Some(self.participant(room, identity)?),
             None => None,
         };
-        let packet = message::data(sender, topic, payload);
-        Ok(self.send_packet(room, channel, &packet, now))
+        let packet = message::data(sender, message.topic, message.payload);
+        Ok(self.send_packet(room, message.channel, &packet, now))
     }
 
     /// Sends anything at all over a data channel to everyone who subscribes in the room; returns to how

@@ -33,6 +33,7 @@ use crate::publisher::{SentPacket, TrackSid};
 use crate::random::Random;
 use crate::sfu::{Datagram, Repair, SfuEvent};
 pub use admission::{Refusal, Upgrade};
+pub use control::Message;
 pub use fault::{Fault, Passage, Resume, Trickle, hostile_offers};
 use publication::{Participant, Publication};
 use subscriber::Subscriber;

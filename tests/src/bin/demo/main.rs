@@ -1,6 +1,11 @@
 //! `make demo`: a LiveKit-compatible room on this machine with three publishers, and `trackmill
-//! record --all` in it. What happens in the room: Alice mutes and unmutes, Carol leaves.
+//! record` in it twice. Once everything goes into files, the sound through two plugins; once the
+//! microphone goes to a WebSocket server. A third plugin watches both. What happens in the room:
+//! Alice mutes and unmutes, Carol leaves.
 
+mod listener;
+
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,16 +18,27 @@ use trackmill_room::media::Media;
 use trackmill_room::publisher::{History, Source, TrackSid, TrackSpec};
 use trackmill_room::room::SimulatedRoom;
 use trackmill_room::simulation::Config;
+use trackmill_tests::guests;
+
+use listener::{Heard, Listener};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
+    say("building the plugins denoise, gain and voice-activity");
+    let plugins = plugins();
     let room = SimulatedRoom::start(Config::default()).await?;
     let microphone = publish(&room).await?;
-    let recorder = record(&room)?;
+    let listener = Listener::start().await?;
+    let files = record(&room, &to_files(), &plugins)?;
+    let stream = record(&room, &to_socket(&listener), &plugins)?;
+    wait_for(&room, TRACKS.len() + 1).await?;
     play(&room, &microphone).await?;
-    let manifests = stop(recorder).await?;
+    let (manifests, _) = tokio::try_join!(stop(files), stop(stream))?;
+    let heard = listener.finish().await?;
     room.close().await;
     print_table(&manifests);
+    print_events(&manifests)?;
+    print_delay(&heard)?;
     ensure!(
         manifests.len() == TRACKS.len(),
         "{} of {} tracks were recorded",
@@ -50,16 +66,63 @@ async fn publish(room: &SimulatedRoom) -> anyhow::Result<TrackSid> {
     sids.into_iter().next().context("there is a microphone")
 }
 
-/// Starts the recorder, which stands beside this program.
-fn record(room: &SimulatedRoom) -> anyhow::Result<Child> {
-    let program = std::env::current_exe()?.with_file_name("trackmill");
+/// The options for the plugins: two that change the sound, one that only looks.
+fn plugins() -> Vec<OsString> {
+    let mut gain = guests::rust("gain").into_os_string();
+    gain.push("=");
+    gain.push(workspace().join("tests/src/bin/demo/gain.json"));
+    let denoise = guests::rust("denoise").into_os_string();
+    let watch = guests::rust("voice-activity").into_os_string();
+    let options = [
+        ("--filter", denoise),
+        ("--filter", gain),
+        ("--inspect", watch),
+    ];
+    options
+        .into_iter()
+        .flat_map(|(name, value)| [name.into(), value])
+        .collect()
+}
+
+fn to_files() -> Vec<OsString> {
     let output = workspace().join("demo-output/{publisher_identity}-{track_source}-{time}");
+    ["--all".into(), "--output".into(), output.into()].into()
+}
+
+fn to_socket(listener: &Listener) -> Vec<OsString> {
+    let url = listener.url();
+    let words = [
+        "--participant",
+        "alice",
+        "--source",
+        "microphone",
+        "--quiet",
+    ];
+    let format = [
+        "--texts",
+        "all",
+        "--sample-rate",
+        "16000",
+        "--channels",
+        "1",
+    ];
+    let target = ["--to", &url];
+    words
+        .into_iter()
+        .chain(format)
+        .chain(target)
+        .map(OsString::from)
+        .collect()
+}
+
+/// Starts a recorder; its program stands beside this one.
+fn record(room: &SimulatedRoom, what: &[OsString], plugins: &[OsString]) -> anyhow::Result<Child> {
+    let program = std::env::current_exe()?.with_file_name("trackmill");
     let mut command = Command::new(&program);
     command
-        .args(["record", "--all", "--json", "--room", ROOM])
-        .args(["--url", room.url()])
-        .arg("--output")
-        .arg(output)
+        .args(["record", "--json", "--room", ROOM, "--url", room.url()])
+        .args(what)
+        .args(plugins)
         .env("LIVEKIT_API_KEY", room.api_key())
         .env("LIVEKIT_API_SECRET", room.api_secret())
         .stdout(Stdio::piped())
@@ -67,6 +130,23 @@ fn record(room: &SimulatedRoom) -> anyhow::Result<Child> {
     command
         .spawn()
         .with_context(|| format!("start {}; `make demo` builds it", program.display()))
+}
+
+/// Waits until the recorders receive so many tracks: they compile the plugins first.
+async fn wait_for(room: &SimulatedRoom, tracks: usize) -> anyhow::Result<()> {
+    for _ in 0..600 {
+        let subscribers = room.subscribers().await?;
+        if subscribers
+            .iter()
+            .map(|each| each.tracks.len())
+            .sum::<usize>()
+            >= tracks
+        {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("the recorders did not come within a minute: their words are above")
 }
 
 /// What happens in the room.
@@ -120,8 +200,35 @@ fn print_table(manifests: &[Value]) {
     println!("Beside each lies its manifest, FILE.json: mutes, gaps, sizes, how it ended.");
 }
 
+/// What the plugin that watches has said lies beside each file.
 #[expect(clippy::print_stdout, reason = "the demonstration is what it prints")]
-fn say(text: &str) {
+fn print_events(manifests: &[Value]) -> anyhow::Result<()> {
+    for manifest in manifests {
+        let file = manifest["file"].as_str().unwrap_or_default();
+        let name = format!("demo-output/{file}.events.jsonl");
+        let path = workspace().join(&name);
+        if path.exists() {
+            println!("\n{name}:");
+            print!("{}", std::fs::read_to_string(path)?);
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the demonstration is what it prints")]
+fn print_delay(heard: &Heard) -> anyhow::Result<()> {
+    let delay = |share| heard.delay(share).context("the listener heard nothing");
+    println!(
+        "\nThe listener heard {} messages; half came within {:.0?} of the last sample's time, 99 % within {:.0?}.",
+        heard.frames,
+        delay(0.5)?,
+        delay(0.99)?,
+    );
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the demonstration is what it prints")]
+pub(crate) fn say(text: &str) {
     println!("demo: {text}");
 }
 
