@@ -7,7 +7,7 @@ setup:
 
 # A room on this machine with three publishers, recorded into demo-output/.
 demo: setup
-	cargo build --locked --package trackmill --package trackmill-tests --bins && cargo run --locked --quiet --package trackmill-tests --bin demo
+	cargo build --locked --workspace && cargo run --locked --quiet --workspace --bin demo
 
 # Everything, real servers included.
 test: setup

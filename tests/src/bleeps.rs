@@ -20,12 +20,18 @@ pub fn heard(path: &Path) -> anyhow::Result<Vec<i16>> {
 /// The sound ends before the stretch.
 #[must_use]
 pub fn is_bleep(heard: &[i16], stretch: Range<f64>) -> bool {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a place in a recording of some seconds"
+    )]
     let place = |seconds: f64| (seconds * 48_000.0) as usize;
-    let part = &heard[place(stretch.start)..place(stretch.end)];
+    let part = heard.get(place(stretch.start)..place(stretch.end));
+    let part = part.expect("the recording is that long");
     part.chunks_exact(4_800).all(|tenth| {
         let crossings = tenth
             .windows(2)
-            .filter(|pair| (pair[0] < 0) != (pair[1] < 0));
+            .filter(|pair| matches!(pair, [a, b] if (*a < 0) != (*b < 0)));
         let level = rms(tenth);
         (198..=202).contains(&crossings.count()) && (0.08..0.12).contains(&level)
     })

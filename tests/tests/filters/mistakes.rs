@@ -24,63 +24,7 @@ async fn each_mistake_is_named_with_its_remedy() -> anyhow::Result<()> {
     }
     let at = |text: &str| text.replace('/', &format!("{}/", folder.path().display()));
 
-    for (arguments, reasons) in [
-        (
-            "--filter /none.wasm",
-            &["cannot read", "none.wasm", "trackmill plugin build"][..],
-        ),
-        (
-            "--filter /text.wasm",
-            &["text.wasm: cannot load the plugin"],
-        ),
-        (
-            &format!("--filter /gain.wasm@sha256:{}", "0".repeat(64)),
-            &[
-                "gain.wasm has the digest",
-                "not 0000",
-                "not the plugin that was named",
-            ],
-        ),
-        ("--filter /gain.wasm@sha256:abc", &["64 hexadecimal digits"]),
-        (
-            "--filter /watcher.wasm",
-            &["only looks at a track: give it to '--inspect'"],
-        ),
-        (
-            "--inspect /gain.wasm",
-            &["changes a track: give it to '--filter'"],
-        ),
-        (
-            "--filter /gain.wasm=/none.json",
-            &["cannot read", "none.json, the settings of"],
-        ),
-        (
-            "--filter /gain.wasm=/half.json",
-            &["half.json, the settings of", "not JSON"],
-        ),
-        (
-            "--filter /strict.wasm=/loud.json",
-            &["loud.json", "(at /level)"],
-        ),
-        ("--filter /strict.wasm=/odd.json", &["odd.json", "'lvl'"]),
-        (
-            "--filter /strict.wasm",
-            &["strict.wasm wants settings", "\"level\"", "=CONFIG.json"],
-        ),
-        (
-            "--filter /errors.wasm=/guest.json",
-            &["guest.json, the settings of", ": guest"],
-        ),
-        (
-            "--filter /panic_in_open.wasm",
-            &["cannot be opened on a track", "trap in `open`"],
-        ),
-        (
-            "--on-error silence",
-            &["--filter <FILE.wasm[=CONFIG.json]>"],
-        ),
-        ("--watch-plugins", &["--filter <FILE.wasm[=CONFIG.json]>"]),
-    ] {
+    for (arguments, reasons) in MISTAKES {
         let arguments = at(arguments);
         let arguments: Vec<&str> = NOWHERE.into_iter().chain(arguments.split(' ')).collect();
 
@@ -88,7 +32,7 @@ async fn each_mistake_is_named_with_its_remedy() -> anyhow::Result<()> {
 
         let stderr = &recorded.stderr;
         assert_eq!(recorded.code, Some(2), "{arguments:?}: {stderr}");
-        for reason in reasons {
+        for reason in *reasons {
             assert!(
                 stderr.contains(reason),
                 "no {reason:?} for {arguments:?} in: {stderr}"
@@ -97,6 +41,65 @@ async fn each_mistake_is_named_with_its_remedy() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// What is given, where `/` stands for the folder of the test, and what the error says of it.
+const MISTAKES: &[(&str, &[&str])] = &[
+    (
+        "--filter /none.wasm",
+        &["cannot read", "none.wasm", "trackmill plugin build"],
+    ),
+    (
+        "--filter /text.wasm",
+        &["text.wasm: cannot load the plugin"],
+    ),
+    (
+        "--filter /gain.wasm@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        &[
+            "gain.wasm has the digest",
+            "not 0000",
+            "not the plugin that was named",
+        ],
+    ),
+    ("--filter /gain.wasm@sha256:abc", &["64 hexadecimal digits"]),
+    (
+        "--filter /watcher.wasm",
+        &["only looks at a track: give it to '--inspect'"],
+    ),
+    (
+        "--inspect /gain.wasm",
+        &["changes a track: give it to '--filter'"],
+    ),
+    (
+        "--filter /gain.wasm=/none.json",
+        &["cannot read", "none.json, the settings of"],
+    ),
+    (
+        "--filter /gain.wasm=/half.json",
+        &["half.json, the settings of", "not JSON"],
+    ),
+    (
+        "--filter /strict.wasm=/loud.json",
+        &["loud.json", "(at /level)"],
+    ),
+    ("--filter /strict.wasm=/odd.json", &["odd.json", "'lvl'"]),
+    (
+        "--filter /strict.wasm",
+        &["strict.wasm wants settings", "\"level\"", "=CONFIG.json"],
+    ),
+    (
+        "--filter /errors.wasm=/guest.json",
+        &["guest.json, the settings of", ": guest"],
+    ),
+    (
+        "--filter /panic_in_open.wasm",
+        &["cannot be opened on a track", "trap in `open`"],
+    ),
+    (
+        "--on-error silence",
+        &["--filter <FILE.wasm[=CONFIG.json]>"],
+    ),
+    ("--watch-plugins", &["--filter <FILE.wasm[=CONFIG.json]>"]),
+];
 
 /// Whoever has no place for compiled plugins, or none for the key that proves whose they are, waits for
 /// the compiler and is told.

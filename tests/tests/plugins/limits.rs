@@ -58,9 +58,11 @@ fn the_memory_of_the_compiler_is_bounded_as_it_is_set() {
 
 #[test]
 fn the_time_of_calls_is_bounded_as_it_is_set() {
-    let mut limits = Limits::default();
-    limits.call_deadline = Duration::from_millis(2);
-    limits.start_deadline = Duration::from_millis(30);
+    let limits = Limits {
+        call_deadline: Duration::from_millis(2),
+        start_deadline: Duration::from_millis(30),
+        ..Limits::default()
+    };
 
     let mut looping = open_with(&load("loop_in_process"), &limits);
     let call = looping.process(&mut frame(0), time(0)).unwrap_err();
@@ -130,7 +132,9 @@ fn flood(guest: &str, limits: &Limits) -> Vec<(&'static str, usize)> {
 
 fn flooded(guest: &str, limits: &Limits) -> Instance {
     let mut track = open_with(&load(guest), limits);
-    track.process(&mut frame(0), time(0)).unwrap();
+    track
+        .process(&mut frame(0), time(0))
+        .expect("a frame is taken");
     track
 }
 

@@ -113,7 +113,7 @@ fn guests() -> Vec<Guest> {
     };
     bomb.limits.compilation.cpu = Duration::from_secs(1);
     bomb.limits.compilation.locals_times_nesting = u64::MAX;
-    let names = guest::names().unwrap().into_iter();
+    let names = guest::names().expect("the guests are there").into_iter();
     let guests = names.map(|name| Guest {
         bytes: component(&name),
         name,
@@ -162,7 +162,9 @@ fn play(gain: &Plugin) -> Times {
     let mut tracks: Vec<Instance> = (0..50).map(|_| open(gain)).collect();
     for number in 0..25 {
         for track in &mut tracks {
-            let verdict = track.process(&mut frame(number), time(number)).unwrap();
+            let verdict = track
+                .process(&mut frame(number), time(number))
+                .expect("a frame is taken");
             assert!(matches!(verdict, Verdict::Replace(_)));
         }
     }

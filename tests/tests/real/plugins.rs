@@ -88,7 +88,7 @@ async fn a_gain_of_6_db_less_halves_the_level_of_what_is_recorded() -> anyhow::R
     // What it sounds like is what was sent, and where it was.
     let after = Sound {
         samples: after,
-        ..before.clone()
+        ..before
     };
     let middle = before.part(48_000..72_000);
     let found = after.find(&middle, 47_500..48_500);
@@ -126,16 +126,24 @@ fn turns(file: &Path) -> anyhow::Result<Vec<(String, f64)>> {
     text.lines()
         .map(|line| {
             let event: Value = serde_json::from_str(line)?;
-            ensure!(event["plugin"] == "voice-activity", "{event}");
-            let topic = event["topic"].as_str().context("a topic")?.to_owned();
-            Ok((topic, event["data"]["at_s"].as_f64().context("a time")?))
+            let field = |path| event.pointer(path);
+            let is_its = field("/plugin").is_some_and(|name| name == "voice-activity");
+            ensure!(is_its, "{event}");
+            let topic = field("/topic").and_then(Value::as_str);
+            let at = field("/data/at_s").and_then(Value::as_f64);
+            Ok((topic.context("a topic")?.to_owned(), at.context("a time")?))
         })
         .collect()
 }
 
 /// How long nothing was sent before a packet.
 fn seconds_between(sent: &[SentPacket], index: usize) -> anyhow::Result<f64> {
-    let (last, next) = (&sent[index - 1], &sent[index]);
+    let pair = index
+        .checked_sub(1)
+        .and_then(|before| sent.get(before..=index));
+    let Some([last, next]) = pair else {
+        anyhow::bail!("{index} is not behind another packet");
+    };
     Ok(next.at.duration_since(last.at)?.as_secs_f64())
 }
 

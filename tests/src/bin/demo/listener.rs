@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -17,7 +17,7 @@ use super::say;
 #[derive(Debug)]
 pub(crate) struct Listener {
     address: SocketAddr,
-    heard: JoinHandle<anyhow::Result<Heard>>,
+    heard: JoinSet<anyhow::Result<Heard>>,
 }
 
 /// What came.
@@ -43,7 +43,8 @@ impl Listener {
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let server = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = server.local_addr()?;
-        let heard = tokio::spawn(async move {
+        let mut heard = JoinSet::new();
+        heard.spawn(async move {
             let (stream, _) = server.accept().await?;
             listen(stream).await
         });
@@ -56,8 +57,9 @@ impl Listener {
     }
 
     /// Waits for the end of the track.
-    pub(crate) async fn finish(self) -> anyhow::Result<Heard> {
-        self.heard.await.context("the listener")?
+    pub(crate) async fn finish(mut self) -> anyhow::Result<Heard> {
+        let heard = self.heard.join_next().await;
+        heard.context("the listener")??
     }
 }
 
@@ -99,26 +101,32 @@ impl Heard {
 
     fn text(&mut self, text: &str) -> anyhow::Result<()> {
         let words: Value = serde_json::from_str(text)?;
-        match words["event"].as_str() {
+        match word(&words, "event").as_str() {
             Some("start") => self.start(&words)?,
             Some("plugin") => say(&format!(
                 "listener: {} says {}: {}",
-                words["plugin"], words["topic"], words["data"]
+                word(&words, "plugin"),
+                word(&words, "topic"),
+                word(&words, "data")
             )),
-            Some("end") => say(&format!("listener: the track ended: {}", words["reason"])),
+            Some("end") => say(&format!(
+                "listener: the track ended: {}",
+                word(&words, "reason")
+            )),
             _ => say(&format!("listener: {text}")),
         }
         Ok(())
     }
 
     fn start(&mut self, words: &Value) -> anyhow::Result<()> {
-        let number = |key: &str| words[key].as_u64().with_context(|| key.to_owned());
+        let number = |key: &str| word(words, key).as_u64().with_context(|| key.to_owned());
         let (rate, channels) = (number("sample_rate")?, number("channels")?);
         say(&format!(
             "listener: {} of {rate} Hz, {channels} channel(s), {} ms a message",
-            words["format"], words["frame_ms"]
+            word(words, "format"),
+            word(words, "frame_ms")
         ));
-        let at = words["wall_clock_unix_ns"].as_str();
+        let at = word(words, "wall_clock_unix_ns").as_str();
         let at = at.context("wall_clock_unix_ns")?.parse()?;
         self.clock = Some(Clock {
             next: Duration::from_nanos(at),
@@ -126,6 +134,10 @@ impl Heard {
         });
         Ok(())
     }
+}
+
+fn word<'a>(words: &'a Value, key: &str) -> &'a Value {
+    words.get(key).unwrap_or(&Value::Null)
 }
 
 #[expect(
