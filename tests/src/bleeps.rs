@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::Path;
 
+use anyhow::Context as _;
+
 use crate::inspect;
 
 /// The left channel of an Ogg file at 48 kHz, by opusdec.
@@ -14,27 +16,25 @@ pub fn heard(path: &Path) -> anyhow::Result<Vec<i16>> {
     Ok(samples.map(|[left, _]| left).collect())
 }
 
-/// Whether a stretch, in seconds, is nothing but a tone of 1 kHz at a tenth of the full scale.
+/// Of every tenth of a second in a stretch, in milliseconds, whether it is a tone of 1 kHz at a tenth of the
+/// full scale.
 ///
-/// # Panics
+/// # Errors
 /// The sound ends before the stretch.
-#[must_use]
-pub fn is_bleep(heard: &[i16], stretch: Range<f64>) -> bool {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a place in a recording of some seconds"
-    )]
-    let place = |seconds: f64| (seconds * 48_000.0) as usize;
-    let part = heard.get(place(stretch.start)..place(stretch.end));
-    let part = part.expect("the recording is that long");
-    part.chunks_exact(4_800).all(|tenth| {
-        let crossings = tenth
-            .windows(2)
-            .filter(|pair| matches!(pair, [a, b] if (*a < 0) != (*b < 0)));
-        let level = rms(tenth);
-        (198..=202).contains(&crossings.count()) && (0.08..0.12).contains(&level)
-    })
+pub fn bleeps(heard: &[i16], stretch: Range<usize>) -> anyhow::Result<Vec<bool>> {
+    let part = heard.get(stretch.start * SAMPLES_PER_MS..stretch.end * SAMPLES_PER_MS);
+    let part = part.context("the sound ends before")?;
+    Ok(part
+        .chunks_exact(100 * SAMPLES_PER_MS)
+        .map(is_bleep)
+        .collect())
+}
+
+fn is_bleep(tenth: &[i16]) -> bool {
+    let signs: Vec<_> = tenth.iter().map(|sample| *sample < 0).collect();
+    let crossings = signs.chunk_by(|one, next| one == next).count();
+    let level = rms(tenth);
+    (198..=202).contains(&crossings) && (0.08..0.12).contains(&level)
 }
 
 fn rms(samples: &[i16]) -> f64 {
@@ -43,3 +43,5 @@ fn rms(samples: &[i16]) -> f64 {
         .map(|sample| (f64::from(*sample) / 32_768.0).powi(2));
     (squares.sum::<f64>() / samples.len() as f64).sqrt()
 }
+
+const SAMPLES_PER_MS: usize = 48;
