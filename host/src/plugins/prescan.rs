@@ -43,13 +43,14 @@ pub enum ScanError {
     Empty,
     /// Machine code, as wasmtime keeps it.
     #[error(
-        "compiled code, which is never taken from outside: give the component that it was made of, `.wasm`"
+        "compiled code is never taken from outside: give the component that it was made of, `.wasm`"
     )]
     Compiled,
     /// Not WebAssembly, not even its beginning.
     #[error(
         "not a WebAssembly file: it does not begin with `\\0asm`; `trackmill plugin build` makes one of \
-         source, and text (`.wat`) is taken only by `trackmill plugin check`, `run` and `bench`"
+         source, text (`.wat`) is taken only by `trackmill plugin check`, `run` and `bench`, and compiled code is \
+         never taken"
     )]
     NotWasm,
     /// The bytes end early or contradict themselves.

@@ -13,7 +13,7 @@ fn proposals_that_are_off_are_refused_and_simd_is_not() {
             "threads",
         ),
         ("(table $long i64 1 funcref)", "memory64"),
-        ("(memory $second 1)", "multiple memories"),
+        ("(memory $second 1)", "memories of one module: 2"),
         ("(tag $exception)", "exception"),
         ("(func $tail (result i32) (return_call $tail))", "tail call"),
         ("(type $object (struct (field i32)))", "gc"),

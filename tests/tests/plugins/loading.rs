@@ -14,7 +14,7 @@ fn what_is_no_plugin_is_refused_with_the_cause_and_the_remedy() {
         (b"#!/bin/sh".to_vec(), "not a WebAssembly file"),
         (
             b"\x7fELF\x02\x01\x01".to_vec(),
-            "compiled code, which is never taken",
+            "compiled code is never taken",
         ),
         (truncated, "malformed WebAssembly"),
         (
