@@ -8,7 +8,7 @@ use trackmill::rtc::Interest;
 use trackmill::signal;
 use trackmill_room::publisher::TrackSid;
 use trackmill_room::room::SimulatedRoom;
-use trackmill_room::sfu::Channel;
+use trackmill_room::sfu::{Channel, SfuEvent};
 use trackmill_room::simulation::Message;
 use trackmill_tests::listener::{self, Ear, Said};
 use trackmill_tests::{deadline, media};
@@ -19,6 +19,7 @@ async fn messages_of_the_room_reach_who_wants_them_with_topic_and_sender() -> an
     let ear = stage.follow(Interest::All).await?;
     let deaf = stage.follow(Interest::Media).await?;
     ear.hears("sound", |said| *said == Said::Packet).await;
+    stage.channels_open().await;
 
     stage
         .say(Channel::Reliable, Some("bob"), "redact", b"from 1 to 2")
@@ -188,12 +189,14 @@ impl Stage {
         Ok(set.await??)
     }
 
+    /// Sound may come before they are open.
     async fn channels_open(&self) {
+        let opened = |label: &str| SfuEvent::ChannelOpen(label.to_owned());
+        let both = [opened("_reliable"), opened("_lossy")];
         deadline::found("data channels", async || {
-            let sent = self
-                .say(Channel::Reliable, Some("alice"), "open?", b"")
-                .await;
-            (sent.ok()? > 0).then_some(())
+            let subscribers = self.server.subscribers().await.ok()?;
+            let is_there = |event| subscribers.iter().any(|each| each.events.contains(event));
+            both.iter().all(is_there).then_some(())
         })
         .await;
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use livekit_protocol::signal_request::Message as Request;
 use trackmill_room::media::{Media, MediaPacket};
 use trackmill_room::publisher::{TrackSid, TrackSpec};
 use trackmill_room::room::SimulatedRoom;
@@ -130,6 +131,15 @@ impl Stage {
             subscribers.into_iter().find(|subscriber| is_it(subscriber))
         })
         .await
+    }
+
+    /// Waits until the recorder has answered an offer in another session.
+    pub(super) async fn answers_anew(&self, session: &str) {
+        self.subscriber("an answer in another session", |subscriber| {
+            let mut requests = subscriber.requests.iter();
+            subscriber.sid != session && requests.any(|it| matches!(it, Request::Answer(_)))
+        })
+        .await;
     }
 
     /// Waits until the recorder is there with another session, and has been sent some of it.

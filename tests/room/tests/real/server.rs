@@ -1,5 +1,6 @@
 //! A livekit-server of our own, on free ports of the loopback interface.
 
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -24,8 +25,7 @@ impl LiveKit {
              node_ip: 127.0.0.1, enable_loopback_candidate: true }}\n",
             free_udp_port().await,
         );
-        let home = std::env::home_dir().expect("there is a home directory");
-        let process = Command::new(home.join(".cache/trackmill/bin/server"))
+        let process = Command::new(program())
             .args(["--config-body", &configuration])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -46,6 +46,15 @@ impl LiveKit {
     pub(crate) const fn address(&self) -> &Server {
         &self.address
     }
+}
+
+/// Where `make setup` puts it.
+fn program() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+    let cache = std::env::var_os("TRACKMILL_CACHE").map(PathBuf::from);
+    cache
+        .unwrap_or_else(|| home().join(".cache/trackmill"))
+        .join("bin/livekit-server")
 }
 
 async fn wait_for(port: u16) {
