@@ -7,7 +7,7 @@ setup:
 
 # A room on this machine with three publishers, recorded into demo-output/.
 demo: setup
-	cargo build --locked --workspace && cargo run --locked --quiet --workspace --bin demo
+	cargo build --locked --bins && cargo run --locked --quiet --bin demo
 
 # Everything, real servers included.
 test: setup

@@ -25,8 +25,10 @@ pub(crate) struct Listener {
 pub(crate) struct Heard {
     /// Binary messages.
     pub(crate) frames: usize,
-    /// How long after its last sample was spoken each came.
+    /// How long after its last sample was spoken each came. Silence that stands for a mute is not
+    /// spoken, and comes later.
     delays: Vec<Duration>,
+    is_muted: bool,
     clock: Option<Clock>,
 }
 
@@ -96,7 +98,9 @@ impl Heard {
         self.frames += 1;
         let Some(clock) = &mut self.clock else { return };
         clock.next += Duration::from_micros(bytes as u64 * 1_000_000 / clock.bytes_a_second);
-        self.delays.push(now().saturating_sub(clock.next));
+        if !self.is_muted {
+            self.delays.push(now().saturating_sub(clock.next));
+        }
     }
 
     fn text(&mut self, text: &str) -> anyhow::Result<()> {
@@ -113,7 +117,10 @@ impl Heard {
                 "listener: the track ended: {}",
                 word(&words, "reason")
             )),
-            _ => say(&format!("listener: {text}")),
+            _ => {
+                self.is_muted = word(&words, "muted").as_bool().unwrap_or(self.is_muted);
+                say(&format!("listener: {text}"));
+            }
         }
         Ok(())
     }

@@ -33,6 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let stream = record(&room, &to_socket(&listener), &plugins)?;
     wait_for(&room, TRACKS.len() + 1).await?;
     play(&room, &microphone).await?;
+    say("stopping the recorders");
     let (manifests, _) = tokio::try_join!(stop(files), stop(stream))?;
     let heard = listener.finish().await?;
     room.close().await;
@@ -166,7 +167,6 @@ async fn play(room: &SimulatedRoom, microphone: &TrackSid) -> anyhow::Result<()>
 
 /// Asks the recorder to finish, as Ctrl-C does, and reads the manifests that it prints.
 async fn stop(recorder: Child) -> anyhow::Result<Vec<Value>> {
-    say("stopping the recorder");
     let id = recorder.id().context("the recorder has ended by itself")?;
     let mut kill = Command::new("kill");
     let status = kill.args(["-INT", &id.to_string()]).status().await?;
@@ -193,7 +193,8 @@ fn print_table(manifests: &[Value]) {
         let text = |key: &str| manifest[key].as_str().unwrap_or("?").to_owned();
         let seconds = manifest["duration_ns"].as_f64().unwrap_or(0.0) / 1e9;
         let file = format!("demo-output/{}", text("file"));
-        let (codec, bytes, reason) = (text("codec"), &manifest["bytes"], text("reason"));
+        let (codec, reason) = (text("codec"), text("reason"));
+        let bytes = manifest["bytes"].to_string();
         println!("{file:<54} {codec:<6} {seconds:>7.2} s {bytes:>10}  {reason}");
     }
     println!("\nPlay one with `ffplay FILE`, `mpv FILE`, or by dragging it into a browser.");
@@ -219,7 +220,7 @@ fn print_events(manifests: &[Value]) -> anyhow::Result<()> {
 fn print_delay(heard: &Heard) -> anyhow::Result<()> {
     let delay = |share| heard.delay(share).context("the listener heard nothing");
     println!(
-        "\nThe listener heard {} messages; half came within {:.0?} of the last sample's time, 99 % within {:.0?}.",
+        "\nThe listener heard {} messages; of those that were spoken half came within {:.0?} of their end, 99 % within {:.0?}.",
         heard.frames,
         delay(0.5)?,
         delay(0.99)?,
