@@ -153,6 +153,7 @@ impl Pipeline {
         let now = packet.arrival;
         self.interrupted_since = None;
         self.received += 1;
+        self.progress.set_packets(self.received);
         if self.jitter_buffer.passes(&packet) {
             self.advance(&packet);
             self.end_if_halted(now);
@@ -286,7 +287,7 @@ impl Pipeline {
         self.release(now);
         if let Some(segment) = &mut self.segment {
             segment.handle_timeout(now, &mut self.outputs);
-            self.progress.set(self.received, segment);
+            self.progress.set(segment);
         }
         if self.fill_at.is_some_and(|at| at <= now) {
             self.fill(now);
@@ -374,7 +375,7 @@ impl Pipeline {
         if let Some(segment) = &mut self.segment {
             segment.packet(packet, &mut self.outputs);
             if is_first || !self.outputs.is_empty() {
-                self.progress.set(self.received, segment);
+                self.progress.set(segment);
                 self.progress.begin(segment, packet.arrival);
             }
         }
@@ -422,7 +423,7 @@ impl Pipeline {
         let end = segment.end(now, self.is_muted);
         self.counted.settle(&mut segment.summary);
         segment.finish(now, end, &mut self.outputs);
-        self.progress.set(self.received, &segment);
+        self.progress.set(&segment);
         if let Mode::Decoding(sound) = &mut self.mode {
             *sound = segment.destination.recycle();
         }

@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::segment::Segment;
 
-/// How far a track is, for whoever shows it. Written on the media worker whenever something goes to
-/// the sink, for each packet would be a cache line that others have; read anywhere. The values need
-/// not be of the same moment.
+/// How far a track is, for whoever shows it. Written on the media worker: packets one by one, the rest
+/// whenever something goes to the sink. Read anywhere; the values need not be of the same moment.
 #[derive(Debug, Default)]
 pub struct Progress {
     media_nanos: AtomicU64,
@@ -58,15 +57,20 @@ impl Progress {
         }
     }
 
+    /// Only the media worker counts, so it need not read what is there: a locked addition would wait for
+    /// a cache line that is cold each time.
+    pub(super) fn set_packets(&self, packets: u64) {
+        self.packets.store(packets, Relaxed);
+    }
+
     pub(super) fn set_muted(&self, muted: bool) {
         self.muted.store(muted, Relaxed);
     }
 
-    pub(super) fn set(&self, packets: u64, segment: &Segment) {
+    pub(super) fn set(&self, segment: &Segment) {
         let media = segment.duration().as_nanos();
         let nanos = u64::try_from(media).unwrap_or(u64::MAX);
         self.media_nanos.store(nanos, Relaxed);
-        self.packets.store(packets, Relaxed);
         self.bytes.store(segment.summary.bytes, Relaxed);
         self.lost.store(segment.summary.lost, Relaxed);
     }

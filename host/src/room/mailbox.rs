@@ -65,7 +65,7 @@ impl Window {
 
 /// Messages a second of one sender.
 const OF_ONE: u32 = 50;
-/// Messages a second of all senders: also how many of them are known at a time.
+/// Messages a second of all senders, who are as many as publish in the room.
 const OF_ALL: u32 = 200;
 const SECOND: Duration = Duration::from_secs(1);
 
