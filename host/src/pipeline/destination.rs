@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use super::decoded::Sound;
 use super::summary::Summary;
 use super::{EventKind, GapReason, Outputs};
-use crate::filter::{Setup, TrackEvent};
+use crate::filter::TrackEvent;
 use crate::media::{AccessUnit, Pts};
 use crate::rtp::Timeline;
 
@@ -35,9 +35,6 @@ pub(super) trait Destination: std::fmt::Debug + Send {
 
     /// Packets are missing behind those that came, because the thread was too slow.
     fn overrun(&mut self) {}
-
-    /// Another filter takes the place of filter number `index`.
-    fn replace_filter(&mut self, _index: usize, _setup: Setup) {}
 
     /// From the timeline to the file; `None` before there is one.
     fn place(&self, pts: Pts) -> Option<Pts>;

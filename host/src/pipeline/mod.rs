@@ -35,7 +35,7 @@ pub use summary::{
     Cause, Gap, Jitter, Listed, Seam, SeamReason, Size, Sounds, Span, Summary, Units,
 };
 
-use crate::filter::{Setup, TrackEvent};
+use crate::filter::TrackEvent;
 use crate::media::{Codec, TrackKind};
 use crate::rtp::jitter_buffer::{Arrival, JitterBuffer, Release};
 use crate::rtp::timeline::WallClock;
@@ -237,20 +237,6 @@ impl Pipeline {
             (None, Mode::Passthrough | Mode::Packets(_) | Mode::Halted) => {}
         }
         self.end_if_halted(now);
-    }
-
-    /// Another filter, or the same with other settings, takes the place of filter number `index` of a
-    /// decoded track, see [`Chain::replace`](crate::filter::Chain::replace).
-    pub fn replace_filter(&mut self, index: usize, setup: Setup) {
-        match (&mut self.segment, &mut self.mode) {
-            (Some(segment), _) => segment.destination.replace_filter(index, setup),
-            (None, Mode::Decoding(Some(sound))) => {
-                if let Some(place) = sound.filters.get_mut(index) {
-                    *place = setup;
-                }
-            }
-            _ => {}
-        }
     }
 
     /// The track is gone, perhaps for good: unless packets follow, it ends here.

@@ -239,18 +239,6 @@ impl Destination for Decoded {
         }
     }
 
-    fn replace_filter(&mut self, index: usize, setup: Setup) {
-        match &mut self.state {
-            State::Waiting(sound) => {
-                if let Some(place) = sound.filters.get_mut(index) {
-                    *place = setup;
-                }
-            }
-            State::Running(running) => running.replace_filter(index, setup),
-            State::Failed => {}
-        }
-    }
-
     fn place(&self, pts: Pts) -> Option<Pts> {
         self.running().map(|running| running.place(pts))
     }

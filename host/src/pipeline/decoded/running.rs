@@ -8,7 +8,7 @@ use super::steps::{Step, Steps, Unit};
 use super::{OnMute, Sound, SoundError, Track, switches};
 use crate::bitstream::opus;
 use crate::codec::reblock::Reblocker;
-use crate::filter::{Chain, Item, Setup, TrackEvent};
+use crate::filter::{Chain, Item, TrackEvent};
 use crate::media::{AccessUnit, AudioBlock, ClockRate, Codec, MediaTime, NtpTimestamp, Pts};
 use crate::mux::Metadata;
 use crate::pipeline::destination::{Around, Between};
@@ -171,10 +171,6 @@ impl Running {
         if self.only_looks() {
             self.hole = Hole::Ahead;
         }
-    }
-
-    pub(super) fn replace_filter(&mut self, index: usize, setup: Setup) {
-        self.chain.replace(index, setup);
     }
 
     /// When silence is due, a page is to be closed, or work is left.
